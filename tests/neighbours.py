@@ -1,0 +1,94 @@
+"""Real neighbours for tests on free ports, and waiting on conditions instead of sleeping."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+#: How long a condition may take on a loaded two-core machine before it counts as never.
+DEADLINE_S = 30.0
+CI = os.environ.get("CI") == "true"
+
+
+def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Poll until `condition` is true; fail with `what` when it never becomes so."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"never happened within {deadline_s:.0f} s: {what}")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a TCP port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def need(program: str, how: str) -> str:
+    """Return the path of a program; skip on a laptop that lacks it, fail in CI."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        message = f"{program} is not installed: {how}"
+        if CI:
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@dataclass
+class Mosquitto:
+    """A real broker that runs our own mosquitto.conf, with only port and data directory replaced."""
+
+    folder: Path
+    program: str
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and return once it answers."""
+        data = self.folder / "mosquitto"
+        data.mkdir(parents=True, exist_ok=True)
+        data.chmod(0o777)  # started as root, mosquitto drops to its own user
+        lines = (ROOT / "mosquitto.conf").read_text().splitlines()
+        replaced = {
+            "listener": f"listener {self.port} 127.0.0.1",
+            "persistence_location": f"persistence_location {data}/",
+        }
+        text = "\n".join(replaced.get(line.split(" ")[0], line) for line in lines)
+        config = self.folder / "mosquitto.conf"
+        config.write_text(text + "\n")
+        with (self.folder / "mosquitto.log").open("ab") as output:
+            self.process = subprocess.Popen([self.program, "-c", str(config)], stderr=output)
+        wait_until(self.answers, "mosquitto listens")
+
+    def answers(self) -> bool:
+        """True when a TCP connection succeeds."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def wipe(self) -> None:
+        """Forget everything it stored."""
+        shutil.rmtree(self.folder / "mosquitto", ignore_errors=True)

@@ -1,0 +1,271 @@
+"""The asyncio MQTT client of central and the monitor, on gmqtt.
+
+Each connection is a fresh client with a clean session: what must survive is in our protocol, not in
+the broker. So an acknowledgement can only ever leave on the connection its message came by, and a
+late one for a lost connection goes nowhere instead of deleting somebody else's message.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gmqtt
+from gmqtt.mqtt.handler import MQTTConnectError
+from gmqtt.storage import PersistentStorage
+
+from wire.broker import Broker
+from wire.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: A broker that accepts TCP but sends no CONNACK for this long counts as away.
+CONNECT_TIMEOUT_S = 10.0
+KEEPALIVE_S = 20
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
+#: Publishes awaiting their PUBACK at once; below the window that any broker we ship grants.
+INFLIGHT_MAX = 200
+#: Messages the broker may send us unacknowledged.
+RECEIVE_MAXIMUM = 500
+#: gmqtt reconnects by itself unless the count of failures is above the allowed one.
+_NO_RECONNECT = -2
+_ACCEPTED = 0
+logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # what it says, the link says once and better
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An arrived message. With `manual_ack`, `ack` must be called once, in the order of arrival."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    _verdict: "asyncio.Future[int] | None" = None
+
+    def ack(self) -> None:
+        """Tell the broker we are done with it; does nothing when the connection is gone."""
+        if self._verdict is not None and not self._verdict.done():
+            self._verdict.set_result(_ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we vanish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = True
+
+
+class _Confirmations(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no types
+    """Turns gmqtt's store of unacknowledged publishes into one future each, resolved by the PUBACK."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: asyncio.Future[None] | None = None
+        self.freed = asyncio.Event()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+
+    def push_message(self, mid: int, raw_package: bytes) -> None:
+        super().push_message(mid, raw_package)
+        self.last = self._waiting[mid] = asyncio.get_running_loop().create_future()
+
+    def remove_message_by_mid(self, mid: int) -> None:
+        super().remove_message_by_mid(mid)
+        waiting = self._waiting.pop(mid, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        self.freed.set()
+
+    def lose_all(self) -> None:
+        """Fail every publish that was not confirmed."""
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(Unavailable("the broker connection was lost"))
+                waiting.exception()  # seen: whoever gave up waiting must not be warned about it
+        self._waiting.clear()
+        self.freed.set()
+
+
+@dataclass
+class Link:
+    """A connection that comes back. `run` keeps it up; `publish` confirms; `on_message` is called in order.
+
+    `on_connect` runs after each successful connect and subscribe; `on_state` hears (up, reason).
+    """
+
+    broker: Broker
+    client_id: str
+    on_message: Callable[[Message], None]
+    subscriptions: Sequence[tuple[str, int]] = ()
+    on_connect: Callable[[], Awaitable[None]] | None = None
+    on_state: Callable[[bool, str], None] | None = None
+    will: Will | None = None
+    manual_ack: bool = False
+    _client: Any = field(default=None, init=False)
+    _confirmations: _Confirmations | None = field(default=None, init=False)
+    _window: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(INFLIGHT_MAX), init=False
+    )
+    _lost: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _bug: Exception | None = field(default=None, init=False)
+    _unacked: set["asyncio.Future[int]"] = field(default_factory=set, init=False)
+
+    @property
+    def connected(self) -> bool:
+        """True while the broker has accepted us and the socket is open."""
+        return self._client is not None
+
+    async def run(self) -> None:
+        """Connect, stay connected, and connect again, until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._connect()
+            except (OSError, TimeoutError, MQTTConnectError) as error:
+                failures += 1
+                self._say(up=False, reason=f"broker {self.broker}: {_reason(error)}")
+            else:
+                failures = 0
+                self._say(up=True, reason=f"broker {self.broker}: connected")
+                try:
+                    await self._stay()
+                finally:
+                    await self._close()
+                self._say(up=False, reason=f"broker {self.broker}: connection lost")
+            await asyncio.sleep(backoff_s(failures))
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False
+    ) -> None:
+        """Send a message; with QoS 1 return once the broker has it. Unavailable when it does not."""
+        async with self._window:
+            client, confirmations = self._client, self._confirmations
+            if client is None or confirmations is None:
+                raise Unavailable(f"not connected to the broker {self.broker}")
+            confirmations.last = None
+            while not self._try_publish(client, topic, payload, qos, retain):
+                confirmations.freed.clear()
+                await confirmations.freed.wait()
+                if client is not self._client:
+                    raise Unavailable("the broker connection was lost")
+            if confirmations.last is not None:
+                await confirmations.last
+
+    def _try_publish(self, client: Any, topic: str, payload: bytes, qos: int, retain: bool) -> bool:
+        try:
+            client.publish(topic, payload, qos=qos, retain=retain)
+        except OverflowError:  # the broker's own window is smaller than ours
+            return False
+        return True
+
+    async def _connect(self) -> None:
+        confirmations = _Confirmations()
+        client = gmqtt.Client(
+            self.client_id,
+            clean_session=True,
+            # gmqtt would otherwise acknowledge before our handler has even seen the message.
+            optimistic_acknowledgement=not self.manual_ack,
+            will_message=self._will_message(),
+            persistent_storage=confirmations,
+            receive_maximum=RECEIVE_MAXIMUM,
+        )
+        client.set_config({"reconnect_retries": _NO_RECONNECT})
+        lost = self._lost = asyncio.Event()
+        client.on_disconnect = lambda *_: lost.set()
+        client.on_message = self._on_manual if self.manual_ack else self._on_automatic
+        if self.broker.username is not None:
+            client.set_auth_credentials(self.broker.username, self.broker.password)
+        tls = self.broker.tls_context()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await client.connect(
+                    self.broker.host, self.broker.port, ssl=tls or False, keepalive=KEEPALIVE_S
+                )
+        except BaseException:
+            with contextlib.suppress(OSError):
+                await client.disconnect()
+            raise
+        if self._lost.is_set():
+            raise ConnectionResetError("connection closed right after it was accepted")
+        self._client, self._confirmations = client, confirmations
+
+    async def _stay(self) -> None:
+        for topic, qos in self.subscriptions:
+            self._client.subscribe(topic, qos=qos)
+        lost = asyncio.ensure_future(self._lost.wait())
+        greeting = asyncio.ensure_future(self._greet())
+        try:
+            await asyncio.wait({lost, greeting}, return_when=asyncio.FIRST_COMPLETED)
+            if greeting.done():
+                greeting.result()
+            await lost
+            if self._bug is not None:
+                raise self._bug
+        finally:
+            for task in (lost, greeting):
+                task.cancel()
+
+    async def _greet(self) -> None:
+        if self.on_connect is not None:
+            with contextlib.suppress(Unavailable):
+                await self.on_connect()
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if self._confirmations is not None:
+            self._confirmations.lose_all()
+            self._confirmations = None
+        if client is not None:
+            with contextlib.suppress(OSError):
+                await client.disconnect()
+        for verdict in list(self._unacked):  # the socket is closed: these go nowhere
+            if not verdict.done():
+                verdict.set_result(_ACCEPTED)
+
+    def _on_automatic(
+        self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]
+    ) -> None:
+        self._hand_over(Message(topic, bytes(payload), qos, bool(properties["retain"])))
+
+    async def _on_manual(
+        self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]
+    ) -> int:
+        verdict: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._unacked.add(verdict)
+        verdict.add_done_callback(self._unacked.discard)
+        self._hand_over(Message(topic, bytes(payload), qos, bool(properties["retain"]), verdict))
+        return await verdict
+
+    def _hand_over(self, message: Message) -> None:
+        try:
+            self.on_message(message)
+        except Exception as error:  # noqa: BLE001  gmqtt would swallow our own bug; `run` raises it
+            self._bug = error
+            self._lost.set()
+
+    def _will_message(self) -> gmqtt.Message | None:
+        if self.will is None:
+            return None
+        will = self.will
+        return gmqtt.Message(will.topic, will.payload, qos=will.qos, retain=will.retain)
+
+    def _say(self, *, up: bool, reason: str) -> None:
+        log.log(logging.INFO if up else logging.WARNING, reason)
+        if self.on_state is not None:
+            self.on_state(up, reason)
+
+
+def backoff_s(failures: int) -> float:
+    """Return how long to wait before the next attempt: doubling, capped, with jitter."""
+    ceiling = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 10))
+    return random.uniform(ceiling / 2, ceiling)
+
+
+def _reason(error: BaseException) -> str:
+    return "no answer" if isinstance(error, TimeoutError) else str(error)
