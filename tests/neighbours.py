@@ -46,7 +46,7 @@ def need(program: str, how: str) -> str:
 
 @dataclass
 class Mosquitto:
-    """A real broker that runs our own mosquitto.conf, with only port and data directory replaced."""
+    """A real broker on our own mosquitto.conf, with only port and data directory replaced."""
 
     folder: Path
     program: str

@@ -1,1 +1,1 @@
-"""What goes over the wire: ids, messages, topics, codec, errors and the one consuming MQTT client."""
+"""What goes over the wire: ids, messages, topics, codec, errors, the consuming MQTT client."""

@@ -10,7 +10,7 @@ _PLAIN_PORT, _TLS_PORT = 1883, 8883
 
 
 class Broker(BaseModel):
-    """A broker's address. TLS is used when `tls` is true or a CA file is named, and never dropped."""
+    """A broker's address. TLS is used when `tls` is set or a CA file named, and never dropped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +38,7 @@ class Broker(BaseModel):
 
 
 def parse_broker(text: str) -> Broker:
-    """Return the broker that `[mqtt://|mqtts://][user[:password]@]host[:port]` names; else ValueError."""
+    """Return the broker that `[mqtt[s]://][user[:password]@]host[:port]` names; else ValueError."""
     match = re.fullmatch(
         r"(?:(?P<scheme>mqtts?)://)?(?:(?P<user>[^:@/]+)(?::(?P<password>[^@/]*))?@)?"
         r"(?P<host>[^:/@\[\]]+|\[[^\]]+\])(?::(?P<port>\d{1,5}))?/?",

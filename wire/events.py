@@ -1,4 +1,4 @@
-"""Every message of protocol version 1 as a model. docs/wire.md explains them; golden files in tests pin them.
+"""Every message of protocol version 1 as a model. docs/wire.md explains them, golden files pin them.
 
 Quantities are integers. In an `Event` they count labelled units as scanned (a case label counts
 one case): central's pack table turns them into eaches, because only central knows the pack.
@@ -79,7 +79,7 @@ class Clock(Part):
 
 
 class Identifiers(Part):
-    """What the barcode said about the goods. `text` is the reading when it is none of the others."""
+    """What the barcode said about the goods; `text` is the reading when it is none of these."""
 
     gtin14: Annotated[str, Field(pattern=r"^\d{14}$")] | None = None
     sscc: Annotated[str, Field(pattern=r"^\d{18}$")] | None = None
@@ -91,7 +91,7 @@ class Identifiers(Part):
 
 
 class Event(Part):
-    """One scan as the gateway stored it. Its identity is (gateway, epoch, seq); `id` names its content."""
+    """One scan as stored. Its identity is (gateway, epoch, seq); `id` names its content."""
 
     seq: Seq
     id: UUID
@@ -132,7 +132,7 @@ class Rejected(Part):
 
 
 class Ack(Payload):
-    """Central's word that everything up to `applied_seq` of this epoch is committed in the ledger."""
+    """Central's word that all up to `applied_seq` of this epoch is committed in the ledger."""
 
     epoch: UUID
     applied_seq: Count
@@ -173,7 +173,7 @@ class ClockState(Part):
 
 
 class GatewayState(Payload):
-    """Retained state of a gateway. The Will is the same message with `online` false and its session."""
+    """Retained state of a gateway. The Will is the same with `online` false and its session."""
 
     session: UUID
     online: bool
@@ -231,7 +231,7 @@ class CentralState(Payload):
 
 
 class Availability(Payload):
-    """What can be promised of one item at one site. A reader drops a `version` that is not newer."""
+    """What can be promised of one item at one site. Readers drop a `version` that is not newer."""
 
     sku: Name
     site: Name

@@ -9,7 +9,7 @@ from wire.errors import Malformed
 
 #: Longest name of a site, gateway or SKU in characters, before percent-encoding.
 NAME_LENGTH_MAX = 64
-#: MQTT wildcards and separators, `$` (broker-internal topics), NUL, and `%` so that decoding is exact.
+#: MQTT wildcards and separators, `$` (broker-internal), NUL, and `%` so that decoding is exact.
 _RESERVED = re.compile(r"[/+#$%\x00]")
 _UUID7_RANDOM_BITS = 74
 

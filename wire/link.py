@@ -63,17 +63,17 @@ class Will:
 
 
 class _Confirmations(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no types
-    """Turns gmqtt's store of unacknowledged publishes into one future each, resolved by the PUBACK."""
+    """Makes gmqtt's store of unacknowledged publishes one future each, resolved by the PUBACK."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.last: asyncio.Future[None] | None = None
+        self.newest: asyncio.Future[None]
         self.freed = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[None]] = {}
 
     def push_message(self, mid: int, raw_package: bytes) -> None:
         super().push_message(mid, raw_package)
-        self.last = self._waiting[mid] = asyncio.get_running_loop().create_future()
+        self.newest = self._waiting[mid] = asyncio.get_running_loop().create_future()
 
     def remove_message_by_mid(self, mid: int) -> None:
         super().remove_message_by_mid(mid)
@@ -94,7 +94,7 @@ class _Confirmations(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no
 
 @dataclass
 class Link:
-    """A connection that comes back. `run` keeps it up; `publish` confirms; `on_message` is called in order.
+    """A connection that comes back. `run` keeps it up; `publish` confirms; `on_message` hears.
 
     `on_connect` runs after each successful connect and subscribe; `on_state` hears (up, reason).
     """
@@ -143,26 +143,19 @@ class Link:
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False
     ) -> None:
-        """Send a message; with QoS 1 return once the broker has it. Unavailable when it does not."""
+        """Send a message; with QoS 1 return once the broker has it, else raise Unavailable."""
         async with self._window:
             client, confirmations = self._client, self._confirmations
             if client is None or confirmations is None:
                 raise Unavailable(f"not connected to the broker {self.broker}")
-            confirmations.last = None
-            while not self._try_publish(client, topic, payload, qos, retain):
+            message = gmqtt.Message(topic, payload, qos=qos, retain=retain)
+            while not _sent(client, message):
                 confirmations.freed.clear()
                 await confirmations.freed.wait()
                 if client is not self._client:
                     raise Unavailable("the broker connection was lost")
-            if confirmations.last is not None:
-                await confirmations.last
-
-    def _try_publish(self, client: Any, topic: str, payload: bytes, qos: int, retain: bool) -> bool:
-        try:
-            client.publish(topic, payload, qos=qos, retain=retain)
-        except OverflowError:  # the broker's own window is smaller than ours
-            return False
-        return True
+            if qos > 0:
+                await confirmations.newest
 
     async def _connect(self) -> None:
         confirmations = _Confirmations()
@@ -259,6 +252,14 @@ class Link:
         log.log(logging.INFO if up else logging.WARNING, reason)
         if self.on_state is not None:
             self.on_state(up, reason)
+
+
+def _sent(client: Any, message: gmqtt.Message) -> bool:
+    try:
+        client.publish(message)
+    except OverflowError:  # the broker's own window is smaller than ours
+        return False
+    return True
 
 
 def backoff_s(failures: int) -> float:

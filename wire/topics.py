@@ -1,4 +1,4 @@
-"""Every topic is built and taken apart here and nowhere else, with its QoS and retain flag beside it."""
+"""Every topic is built and taken apart here and nowhere else, with QoS and retain beside it."""
 
 from dataclasses import dataclass
 from typing import Literal
