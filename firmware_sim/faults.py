@@ -60,6 +60,4 @@ def scratched(barcode: str, rng: random.Random) -> bytes:
 
 def _split(frame: bytes, rng: random.Random) -> tuple[bytes, ...]:
     at = sorted(rng.sample(range(1, len(frame)), min(len(frame) - 1, rng.randint(1, 3))))
-    return tuple(
-        frame[start:end] for start, end in zip([0, *at], [*at, len(frame)], strict=True)
-    )
+    return tuple(frame[start:end] for start, end in zip([0, *at], [*at, len(frame)], strict=True))

@@ -4,6 +4,7 @@ A press is written before the scanner sends it and a beep after it was heard, so
 more than any program it judges: a press without a beep may or may not have become a scan.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
@@ -131,3 +132,11 @@ def last_press(entries: Iterable[Line]) -> int:
 def beeps(entries: Iterable[Line]) -> dict[int, Heard]:
     """Return what was heard for each press that was answered."""
     return {entry.n: entry for entry in entries if isinstance(entry, Heard)}
+
+
+def tally(entries: Iterable[Line]) -> dict[str, int]:
+    """Return how many presses there were, and how each was answered."""
+    entries = list(entries)
+    counts = Counter[str](entry.beep for entry in entries if isinstance(entry, Heard))
+    presses = sum(isinstance(entry, Press) for entry in entries)
+    return {"presses": presses, "silent": presses - counts.total(), **counts}
