@@ -1,1 +1,1 @@
-
+"""Owns the stock: takes events from the broker, keeps the ledger, tells everyone."""

@@ -1,0 +1,133 @@
+"""What a person should look at: opened once, counted when it recurs, closed when it is over."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from central import schema
+from wire.events import Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One outgoing message, already committed. An empty body clears what is retained."""
+
+    channel: str  # availability | alert
+    key: tuple[str, ...]  # (site, SKU) or (alert id,)
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something to raise. There is one open alert for each `kind` and `ref`."""
+
+    kind: str
+    ref: str
+    severity: str
+    title: str
+    detail: str = ""
+    site: str | None = None
+
+
+def alert_id(kind: str, ref: str) -> str:
+    """Return the topic-safe id of the alert about `ref`."""
+    return f"{kind}-{hashlib.blake2b(ref.encode(), digest_size=8).hexdigest()}"
+
+
+@dataclass
+class Alerts:
+    """The open alerts, as one writer sees them."""
+
+    _open: set[tuple[str, str]] = field(default_factory=set)
+    _loaded: bool = False
+
+    def forget(self) -> None:
+        """Read the open alerts again at the next use."""
+        self._loaded = False
+
+    def is_open(self, connection: Connection, kind: str, ref: str) -> bool:
+        """Return whether there is an open alert of this kind about `ref`."""
+        if not self._loaded:
+            rows = connection.execute(
+                select(schema.alert.c.kind, schema.alert.c.ref).where(
+                    schema.alert.c.closed_us.is_(None)
+                )
+            )
+            self._open = {(row.kind, row.ref) for row in rows}
+            self._loaded = True
+        return (kind, ref) in self._open
+
+    def open(self, connection: Connection, now_us: int, concern: Concern) -> Announcement:
+        """Open the alert, or count it once more when it is open already."""
+        table = schema.alert
+        if self.is_open(connection, concern.kind, concern.ref):
+            connection.execute(
+                update(table)
+                .where(
+                    table.c.kind == concern.kind,
+                    table.c.ref == concern.ref,
+                    table.c.closed_us.is_(None),
+                )
+                .values(count=table.c.count + 1, title=concern.title, detail=concern.detail)
+            )
+        else:
+            connection.execute(
+                insert(table).values(
+                    kind=concern.kind,
+                    ref=concern.ref,
+                    severity=concern.severity,
+                    title=concern.title,
+                    detail=concern.detail,
+                    site=concern.site,
+                    count=1,
+                    opened_us=now_us,
+                )
+            )
+            self._open.add((concern.kind, concern.ref))
+        row = connection.execute(
+            select(table).where(
+                table.c.kind == concern.kind,
+                table.c.ref == concern.ref,
+                table.c.closed_us.is_(None),
+            )
+        ).one()
+        return announcement(row)
+
+    def close(
+        self, connection: Connection, now_us: int, kind: str, ref: str
+    ) -> Announcement | None:
+        """Close the alert; None when none was open."""
+        if not self.is_open(connection, kind, ref):
+            return None
+        table = schema.alert
+        connection.execute(
+            update(table)
+            .where(table.c.kind == kind, table.c.ref == ref, table.c.closed_us.is_(None))
+            .values(closed_us=now_us)
+        )
+        self._open.discard((kind, ref))
+        return Announcement("alert", (alert_id(kind, ref),), b"")
+
+
+def message(row: Row[Any]) -> Alert:
+    """Return the wire message of an open alert's row."""
+    return Alert(
+        id=alert_id(row.kind, row.ref),
+        kind=row.kind,
+        severity=row.severity,
+        title=row.title,
+        detail=row.detail,
+        ref=row.ref,
+        site=row.site,
+        opened=datetime.fromtimestamp(row.opened_us / 1e6, UTC),
+        count=row.count,
+    )
+
+
+def announcement(row: Row[Any]) -> Announcement:
+    """Return the outgoing message of an open alert's row."""
+    body = message(row).model_dump_json(exclude_none=True).encode()
+    return Announcement("alert", (alert_id(row.kind, row.ref),), body)

@@ -1,0 +1,264 @@
+"""Items, barcodes and places: finding them for a scan, and importing them from CSV."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select, update
+
+from central import database, schema
+from central.rules import Outside, Place, Role
+from wire.events import Event
+from wire.ids import NAME_LENGTH_MAX
+
+#: Barcodes kept in memory between scans; the database is asked for the others.
+CACHED_BARCODES_MAX = 200_000
+#: Rows looked up by one statement: below SQLite's limit on parameters.
+_LOOKUP_ROWS = 500
+_VERSION_KEY = "catalogue_version"
+PHYSICAL_KINDS = ("bin", "dock", "quarantine", "damaged", "transit")
+
+
+class CatalogueError(Exception):
+    """A CSV file that cannot be imported; the message names file, line and cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing we stock, seen through one of its barcodes."""
+
+    id: int
+    sku: str
+    name: str
+    each_per: int
+
+
+def gtin_check_digit(digits: str) -> str:
+    """Return the GS1 check digit for `digits` (GS1 General Specifications 7.9)."""
+    total = sum(int(d) * (3 if i % 2 == 0 else 1) for i, d in enumerate(reversed(digits)))
+    return str(-total % 10)
+
+
+def barcode_key(code: str) -> str:
+    """Return the code as the table keeps it: GTIN-8/12/13 as 14 digits, anything else as it is."""
+    is_gtin = (
+        len(code) in {8, 12, 13, 14}
+        and code.isascii()
+        and code.isdigit()
+        and gtin_check_digit(code[:-1]) == code[-1]
+    )
+    return code.zfill(14) if is_gtin else code
+
+
+def keys_of(event: Event) -> tuple[str, ...]:
+    """Return what to look the event's goods up by, best first. A `sku:` key is not a barcode."""
+    names = event.identifiers
+    return tuple(
+        key
+        for key in (
+            names.sku and f"sku:{names.sku}",
+            names.gtin14,
+            names.sscc,
+            names.text,
+            names.text and f"sku:{names.text}",
+        )
+        if key
+    )
+
+
+def said(event: Event) -> str:
+    """Return how to name the event's goods to a person when the catalogue does not know them."""
+    names = event.identifiers
+    return names.sku or names.gtin14 or names.sscc or names.text or "nothing"
+
+
+@dataclass
+class Catalogue:
+    """Answers "which item is this?" for one writer, through a bounded cache."""
+
+    sellable_kinds: frozenset[str]
+    _known: dict[str, Item] = field(default_factory=dict)
+    _sites: dict[str, int] = field(default_factory=dict)
+    _places: dict[tuple[int, Place], int] = field(default_factory=dict)
+    _outside: dict[Outside, int] = field(default_factory=dict)
+    _site_of: dict[int, int] = field(default_factory=dict)
+    _version: str = ""
+
+    def refresh(self, connection: Connection) -> None:
+        """Forget what an import by another process may have changed."""
+        version = _version(connection)
+        if version != self._version or not self._outside:
+            self.forget()
+            self._version = version
+            for row in connection.execute(select(schema.location)):
+                if row.site is None:
+                    self._outside[Outside(row.code)] = row.id
+                else:
+                    self._remember_place(row.id, row.site, row.code, row.kind, row.sellable)
+
+    def forget(self) -> None:
+        """Empty the caches; after a rollback they may hold rows that do not exist."""
+        for cache in (self._known, self._sites, self._places, self._outside, self._site_of):
+            cache.clear()
+
+    def find(self, connection: Connection, keys: Iterable[str]) -> dict[str, Item]:
+        """Return the items that the keys stand for; unknown keys are absent."""
+        if len(self._known) > CACHED_BARCODES_MAX:
+            self._known.clear()
+        wanted = set(keys)
+        missing = [key for key in wanted if key not in self._known]
+        for start in range(0, len(missing), _LOOKUP_ROWS):
+            self._look_up(connection, missing[start : start + _LOOKUP_ROWS])
+        return {key: self._known[key] for key in wanted if key in self._known}
+
+    def _look_up(self, connection: Connection, keys: list[str]) -> None:
+        item, barcode = schema.item, schema.barcode
+        codes = [key for key in keys if not key.startswith("sku:")]
+        if codes:
+            rows = connection.execute(
+                select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per)
+                .join(item, item.c.id == barcode.c.item)
+                .where(barcode.c.code.in_(codes))
+            )
+            self._known.update({r.code: Item(r.id, r.sku, r.name, r.each_per) for r in rows})
+        skus = [key.removeprefix("sku:") for key in keys if key.startswith("sku:")]
+        if skus:
+            rows = connection.execute(select(item).where(item.c.sku.in_(skus)))
+            self._known.update({f"sku:{r.sku}": Item(r.id, r.sku, r.name, 1) for r in rows})
+
+    def site(self, connection: Connection, code: str) -> int:
+        """Return the site's row number; a site that a gateway names for the first time is made."""
+        if code not in self._sites:
+            self._sites[code] = site_row(connection, code)
+        return self._sites[code]
+
+    def place(self, connection: Connection, site: int, place: Place) -> int:
+        """Return the location's row number. A label scanned for the first time makes a bin."""
+        if isinstance(place, Outside):
+            return self._outside[place]
+        if (site, place) not in self._places:
+            code, kind = (place, "bin") if not isinstance(place, Role) else ("DAMAGED", str(place))
+            sellable = int(kind in self.sellable_kinds)
+            number = connection.execute(
+                insert(schema.location)
+                .values(site=site, code=code, kind=kind, sellable=sellable)
+                .returning(schema.location.c.id)
+            ).scalar_one()
+            self._remember_place(number, site, code, kind, sellable)
+        return self._places[site, place]
+
+    def sellable_site(self, location: int) -> int | None:
+        """Return the site whose availability counts this location, None when it does not sell."""
+        return self._site_of.get(location)
+
+    def is_outside(self, location: int) -> bool:
+        """Return whether the location is one of the virtual ones, which may be below zero."""
+        return location in self._outside.values()
+
+    def _remember_place(self, number: int, site: int, code: str, kind: str, sellable: int) -> None:
+        self._places[site, code] = number
+        if kind == Role.DAMAGED:
+            self._places.setdefault((site, Role.DAMAGED), number)
+        if sellable:
+            self._site_of[number] = site
+
+
+def site_row(connection: Connection, code: str) -> int:
+    """Return the row number of a site, made when it is new."""
+    connection.execute(database.insert_or_ignore(connection, schema.site), {"code": code})
+    return int(
+        connection.execute(select(schema.site.c.id).where(schema.site.c.code == code)).scalar_one()
+    )
+
+
+def import_items(connection: Connection, path: Path) -> tuple[int, int]:
+    """Import sku,name,barcode,each_per rows; return how many items and barcodes there are in it."""
+    names: dict[str, str] = {}
+    codes: dict[str, tuple[str, int]] = {}
+    for line, row in _rows(path, ("sku", "name", "barcode", "each_per")):
+        sku, code = row["sku"], row["barcode"]
+        if not 1 <= len(sku) <= NAME_LENGTH_MAX:
+            raise CatalogueError(f"{path}:{line}: a sku has 1 to {NAME_LENGTH_MAX} characters")
+        names[sku] = row["name"] or names.get(sku, "")
+        if not code:
+            continue
+        each_per = row["each_per"] or "1"
+        if not (each_per.isascii() and each_per.isdigit() and 0 < int(each_per) < 10**6):
+            raise CatalogueError(f"{path}:{line}: each_per {each_per!r} must be 1 to 999999")
+        key = barcode_key(code)
+        if codes.get(key, (sku, 0))[0] != sku:
+            raise CatalogueError(
+                f"{path}:{line}: barcode {code} already belongs to {codes[key][0]}"
+            )
+        codes[key] = (sku, int(each_per))
+    if names:
+        connection.execute(
+            database.upsert(connection, schema.item, ["sku"], lambda new: {"name": new.name}),
+            [{"sku": sku, "name": name} for sku, name in names.items()],
+        )
+    ids = {row.sku: row.id for row in connection.execute(select(schema.item))}
+    if codes:
+        connection.execute(
+            database.upsert(
+                connection,
+                schema.barcode,
+                ["code"],
+                lambda new: {"item": new.item, "each_per": new.each_per},
+            ),
+            [{"code": c, "item": ids[sku], "each_per": per} for c, (sku, per) in codes.items()],
+        )
+    _bump(connection)
+    return len(names), len(codes)
+
+
+def import_locations(connection: Connection, path: Path, sellable: Iterable[str]) -> int:
+    """Import code,site,kind rows; return how many."""
+    sites: dict[str, int] = {}
+    rows = []
+    for line, row in _rows(path, ("code", "site", "kind")):
+        kind = row["kind"] or "bin"
+        if kind not in PHYSICAL_KINDS:
+            raise CatalogueError(f"{path}:{line}: kind {kind!r}; use {', '.join(PHYSICAL_KINDS)}")
+        if not row["code"] or not row["site"]:
+            raise CatalogueError(f"{path}:{line}: a location needs a code and a site")
+        number = sites.setdefault(row["site"], 0) or site_row(connection, row["site"])
+        sites[row["site"]] = number
+        rows.append(
+            {"code": row["code"], "site": number, "kind": kind, "sellable": int(kind in sellable)}
+        )
+    if rows:
+        connection.execute(database.insert_or_ignore(connection, schema.location), rows)
+    _bump(connection)
+    return len(rows)
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            absent = [name for name in columns if name not in (reader.fieldnames or ())]
+            if absent:
+                raise CatalogueError(
+                    f"{path}: column {absent[0]!r} is missing; the first line must name "
+                    f"{', '.join(columns)}"
+                )
+            for row in reader:
+                yield reader.line_num, {name: (row[name] or "").strip() for name in columns}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CatalogueError(f"{path}: {error}") from error
+
+
+def _version(connection: Connection) -> str:
+    query = select(schema.meta.c.value).where(schema.meta.c.key == _VERSION_KEY)
+    return connection.execute(query).scalar() or "0"
+
+
+def _bump(connection: Connection) -> None:
+    """Make every running central look the catalogue up again."""
+    version = str(int(_version(connection)) + 1)
+    changed = connection.execute(
+        update(schema.meta).where(schema.meta.c.key == _VERSION_KEY).values(value=version)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(schema.meta).values(key=_VERSION_KEY, value=version))

@@ -1,0 +1,107 @@
+"""Opens the ledger's database, the way its promises need, and brings its schema up to date."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+#: Another process (an import, a backup) may hold the write lock this long before we give up.
+_BUSY_TIMEOUT_S = 30.0
+_CACHE_KIB = 64 * 1024
+
+
+class SchemaTooNew(Exception):
+    """The database was written by a newer Docktally."""
+
+
+def open_writer(database: str) -> Engine:
+    """Return an engine whose every transaction takes the write lock at once.
+
+    SQLite with deferred transactions answers "database is locked" in the middle of one, whatever
+    the timeout; BEGIN IMMEDIATE waits at the start instead.
+    """
+    return _open(database, begin="BEGIN IMMEDIATE", read_only=False)
+
+
+def open_reader(database: str) -> Engine:
+    """Return an engine that can only read, each transaction from one snapshot."""
+    return _open(database, begin="BEGIN", read_only=True)
+
+
+def _open(database: str, *, begin: str, read_only: bool) -> Engine:
+    if "://" in database:
+        return create_engine(database, pool_pre_ping=True)
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        f"sqlite:///{database}",
+        connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: in WAL mode, NORMAL may forget the last commits in a power cut, after we acked them.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=OFF")  # verify checks them; a lookup per row costs
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version; raise SchemaTooNew when it is from the future."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    with engine.begin() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in known:
+            raise SchemaTooNew(
+                f"the database has schema {current}, which this version does not know; "
+                "install the Docktally version that wrote it, or a newer one"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def insert_or_ignore(connection: Connection, table: Table) -> Insert:
+    """Return an INSERT that leaves existing rows alone, in the database's own dialect."""
+    return cast("Insert", _insert(connection, table).on_conflict_do_nothing())
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    keys: Sequence[str],
+    change: Callable[[Any], Mapping[str, Any]],
+) -> Insert:
+    """Return an INSERT that changes the row of the same `keys` instead, when there is one.
+
+    `change` is given the columns of the new row and returns what to set.
+    """
+    statement = _insert(connection, table)
+    return cast(
+        "Insert",
+        statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)),
+    )
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)

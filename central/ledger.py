@@ -1,0 +1,391 @@
+"""Applies arrived events: each exactly once, in order per gateway, in one transaction.
+
+The caller commits. Nothing here talks to the broker; what to tell it is returned.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from central import catalogue, rules, schema
+from central.alerts import Concern
+from central.books import Books, Cause
+from wire.events import Activity, Event, Rejected
+
+StreamKey = tuple[str, str, str]  # site, source, epoch
+#: Lines of the live feed per transaction; the feed is for eyes, the ledger is the record.
+ACTIVITY_LINES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Contiguous events of one gateway's outbox, as one message brought them.
+
+    `broken` holds what could not be decoded, by seq: kept and answered, never a stopper.
+    """
+
+    site: str
+    source: str
+    epoch: UUID
+    first_seq: int
+    events: tuple[Event, ...]
+    broken: tuple[tuple[int, str, str], ...] = ()  # seq, JSON text, reason
+
+    @property
+    def key(self) -> StreamKey:
+        """The outbox these events come from."""
+        return (self.site, self.source, str(self.epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the ledger did with one arrival."""
+
+    key: StreamKey
+    applied_seq: int
+    hole: bool = False
+    fresh: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    activity: tuple[Activity, ...] = ()
+
+
+@dataclass(slots=True)
+class _Stream:
+    id: int
+    applied_seq: int
+
+
+@dataclass
+class Ledger:
+    """The one door for events. Keeps the high-water marks of all outboxes in memory."""
+
+    _streams: dict[StreamKey, _Stream] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Read the high-water marks again; after a rollback the ones in memory are wrong."""
+        self._streams.clear()
+
+    def apply(
+        self, books: Books, arrivals: Sequence[Arrival], *, carefully: bool = False
+    ) -> list[Applied]:
+        """Apply what is new. `carefully` gives each event a savepoint, so that one bad event,
+        which a database or a rule cannot digest, is parked instead of stopping its gateway.
+        """
+        page = _Page(self, books, carefully)
+        return (
+            [page.take(arrival) for arrival in arrivals] if carefully else page.take_all(arrivals)
+        )
+
+    def stream(self, connection: Connection, key: StreamKey, now_us: int) -> _Stream:
+        """Return an outbox's row, made when this is its first message."""
+        if key not in self._streams:
+            table, (site, source, epoch) = schema.stream, key
+            row = connection.execute(
+                select(table.c.id, table.c.applied_seq).where(
+                    table.c.site == site, table.c.source == source, table.c.epoch == epoch
+                )
+            ).first()
+            if row is None:
+                row = connection.execute(
+                    insert(table)
+                    .values(site=site, source=source, epoch=epoch, applied_seq=0, seen_us=now_us)
+                    .returning(table.c.id, table.c.applied_seq)
+                ).one()
+            self._streams[key] = _Stream(row.id, row.applied_seq)
+        return self._streams[key]
+
+    def move_mark(self, connection: Connection, now_us: int, streams: Iterable[_Stream]) -> None:
+        """Store the high-water marks."""
+        table = schema.stream
+        rows = [{"i": s.id, "seq": s.applied_seq} for s in sorted(streams, key=lambda s: s.id)]
+        if rows:
+            connection.execute(
+                update(table)
+                .where(table.c.id == bindparam("i"))
+                .values(applied_seq=bindparam("seq"), seen_us=now_us),
+                rows,
+            )
+
+
+@dataclass
+class _Page:
+    """The work on some arrivals inside one transaction."""
+
+    ledger: Ledger
+    books: Books
+    carefully: bool
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    activity_left: int = ACTIVITY_LINES_MAX
+
+    def take_all(self, arrivals: Sequence[Arrival]) -> list[Applied]:
+        events = [event for arrival in arrivals for event in arrival.events]
+        self.look_up(events)
+        touched: dict[int, _Stream] = {}
+        results = [self._apply(arrival, touched) for arrival in arrivals]
+        self._write(touched.values())
+        return results
+
+    def take(self, arrival: Arrival) -> Applied:
+        """Apply one arrival event by event, parking what fails."""
+        connection = self.books.connection
+        stream = self.ledger.stream(connection, arrival.key, self.books.now_us)
+        rejected: list[Rejected] = []
+        fresh = 0
+        for event in arrival.events:
+            if event.seq != stream.applied_seq + 1:
+                continue
+            announced = len(self.books.announcements)
+            alone = Arrival(arrival.site, arrival.source, arrival.epoch, event.seq, (event,))
+            try:
+                with connection.begin_nested():
+                    result = self.take_all([alone])[0]
+                    self.books.flush()
+            except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+                self.books.abandon(announced)
+                self.rows.clear()
+                stream.applied_seq = event.seq - 1
+                result = self._park(alone, f"{type(error).__name__}: {error}")
+            fresh += result.fresh
+            rejected.extend(result.rejected)
+        hole = bool(arrival.events) and arrival.events[-1].seq > stream.applied_seq
+        return Applied(arrival.key, stream.applied_seq, hole, fresh, tuple(rejected))
+
+    def _park(self, alone: Arrival, reason: str) -> Applied:
+        event = alone.events[0]
+        text = event.model_dump_json(exclude_none=True).encode("ascii", "backslashreplace").decode()
+        parked = Arrival(
+            alone.site, alone.source, alone.epoch, event.seq, (), ((event.seq, text, reason),)
+        )
+        return self.take_all([parked])[0]
+
+    def look_up(self, events: Sequence[Event]) -> None:
+        keys = {k for e in events if rules.names_goods(e) for k in catalogue.keys_of(e)}
+        books = self.books
+        self.items = books.catalogue.find(books.connection, keys)
+        books.prepare(item.id for item in self.items.values())
+
+    def _apply(self, arrival: Arrival, touched: dict[int, _Stream]) -> Applied:
+        books = self.books
+        stream = self.ledger.stream(books.connection, arrival.key, books.now_us)
+        if arrival.first_seq > stream.applied_seq + 1:
+            return Applied(arrival.key, stream.applied_seq, hole=True)
+        self._compare_repeats(arrival, stream)
+        before = stream.applied_seq
+        rejected: list[Rejected] = []
+        activity: list[Activity] = []
+        broken = {seq: (text, reason) for seq, text, reason in arrival.broken}
+        events = {event.seq: event for event in arrival.events}
+        site = books.catalogue.site(books.connection, arrival.site)
+        while True:
+            seq = stream.applied_seq + 1
+            if seq in events:
+                held = self._one(stream.id, site, arrival, events[seq], activity)
+            elif seq in broken:
+                held = self._keep_broken(stream.id, arrival, seq, *broken[seq])
+            else:
+                break
+            if held is not None:
+                rejected.append(held)
+            stream.applied_seq = seq
+            touched[stream.id] = stream
+        fresh = stream.applied_seq - before
+        return Applied(
+            arrival.key, stream.applied_seq, False, fresh, tuple(rejected), tuple(activity)
+        )
+
+    def _one(
+        self, stream: int, site: int, arrival: Arrival, event: Event, activity: list[Activity]
+    ) -> Rejected | None:
+        item = self._item(event)
+        held: rules.Held | None = None
+        if item is None and rules.names_goods(event):
+            held = self._unknown(arrival, event)
+        else:
+            held = self._post(stream, site, event, item)
+        status, code = ("held", held.code) if held else ("applied", None)
+        self.rows.append(
+            {
+                "stream": stream,
+                "seq": event.seq,
+                "uuid": str(event.id),
+                "kind": event.kind,
+                "status": status,
+                "code": code,
+                "scanner": event.scanner,
+                "occurred_us": int(event.event_time.timestamp() * 1_000_000),
+                "received_us": self.books.now_us,
+                "body": event.model_dump_json(exclude_none=True),
+            }
+        )
+        if self.activity_left > 0:
+            self.activity_left -= 1
+            activity.append(_line(arrival, event, item, held))
+        return Rejected(seq=event.seq, code=held.code, message=held.message) if held else None
+
+    def _item(self, event: Event) -> catalogue.Item | None:
+        if not rules.names_goods(event):
+            return None
+        return next(
+            (self.items[key] for key in catalogue.keys_of(event) if key in self.items), None
+        )
+
+    def _unknown(self, arrival: Arrival, event: Event) -> rules.Held:
+        code = catalogue.said(event)
+        self.books.raise_alert(
+            Concern(
+                "unknown_barcode",
+                code,
+                "warning",
+                f"unknown barcode {code}",
+                f"Scanned at {event.scanner} of {arrival.source}: map it to an item.",
+                arrival.site,
+            )
+        )
+        return rules.Held("unknown_barcode", f"{code} is in no catalogue row; the scan is kept")
+
+    def _post(
+        self, stream: int, site: int, event: Event, item: catalogue.Item | None
+    ) -> rules.Held | None:
+        books = self.books
+        cause = Cause(
+            stream, event.seq, int(event.event_time.timestamp() * 1_000_000), event.document
+        )
+        decision = rules.decide(event, item.each_per if item else 1)
+        lot = event.identifiers.lot or ""
+        match decision:
+            case rules.Held():
+                return decision
+            case rules.Undo(seq):
+                return self._undo(cause, seq)
+            case rules.Counted(location, quantity) if item:
+                place = books.catalogue.place(books.connection, site, location)
+                if not books.count(cause, item.id, lot, place, quantity):
+                    return rules.Held("superseded", f"a newer count of {location} is known")
+            case rules.Move(origin, target, quantity, reason) if item:
+                ends = (
+                    books.catalogue.place(books.connection, site, origin),
+                    books.catalogue.place(books.connection, site, target),
+                )
+                books.post(cause, item.id, lot, ends, quantity, reason)
+            case _:
+                pass
+        return None
+
+    def _undo(self, cause: Cause, seq: int) -> rules.Held | None:
+        books, entry, event = self.books, schema.entry, schema.event
+        self._write_events()
+        books.flush_entries()
+        rows = books.connection.execute(
+            select(entry)
+            .where(entry.c.stream == cause.stream, entry.c.seq == seq)
+            .order_by(entry.c.line)
+        ).all()
+        undone = {
+            row.reverses
+            for row in books.connection.execute(
+                select(entry.c.reverses).where(entry.c.reverses.in_([row.id for row in rows]))
+            )
+        }
+        if not rows or undone:
+            waiting = books.connection.execute(
+                update(event)
+                .where(event.c.stream == cause.stream, event.c.seq == seq, event.c.status == "held")
+                .values(status="rejected", code="undone")
+            )
+            if waiting.rowcount:
+                return None
+            return rules.Held("nothing_to_undo", f"scan {seq} posted nothing, or is undone already")
+        books.prepare({row.item for row in rows})
+        for row in rows:
+            # At the original's time: a count since then has already seen what really is there.
+            when = Cause(cause.stream, cause.seq, row.occurred_us, cause.ref)
+            books.reverse(when, row)
+        return None
+
+    def _keep_broken(
+        self, stream: int, arrival: Arrival, seq: int, text: str, reason: str
+    ) -> Rejected:
+        now_us = self.books.now_us
+        self.rows.append(
+            {
+                "stream": stream,
+                "seq": seq,
+                "uuid": "",
+                "kind": "malformed",
+                "status": "rejected",
+                "code": "malformed",
+                "scanner": "",
+                "occurred_us": now_us,
+                "received_us": now_us,
+                "body": text,
+            }
+        )
+        self.books.raise_alert(
+            Concern(
+                "malformed_event",
+                ":".join(arrival.key),
+                "critical",
+                f"event {seq} of {arrival.source} cannot be understood",
+                reason,
+                arrival.site,
+            )
+        )
+        return Rejected(seq=seq, code="malformed", message=reason)
+
+    def _compare_repeats(self, arrival: Arrival, stream: _Stream) -> None:
+        """Raise an alarm when a seq comes again with other content: two gateways share a name."""
+        repeats = {e.seq: str(e.id) for e in arrival.events if e.seq <= stream.applied_seq}
+        if not repeats:
+            return
+        self._write_events()
+        event = schema.event
+        stored = self.books.connection.execute(
+            select(event.c.seq, event.c.uuid).where(
+                event.c.stream == stream.id, event.c.seq.between(min(repeats), max(repeats))
+            )
+        )
+        different = sorted(row.seq for row in stored if row.uuid and repeats[row.seq] != row.uuid)
+        if different:
+            self.books.raise_alert(
+                Concern(
+                    "seq_reuse",
+                    ":".join(arrival.key),
+                    "critical",
+                    f"{arrival.source} sent event {different[0]} again with other content",
+                    "Two gateways may run with one name or one copied data folder. "
+                    "The first content stands; nothing was overwritten.",
+                    arrival.site,
+                )
+            )
+
+    def _write_events(self) -> None:
+        if self.rows:
+            self.books.connection.execute(insert(schema.event), self.rows)
+            self.rows.clear()
+
+    def _write(self, touched: Iterable[_Stream]) -> None:
+        self._write_events()
+        self.ledger.move_mark(self.books.connection, self.books.now_us, touched)
+
+
+def _line(
+    arrival: Arrival, event: Event, item: catalogue.Item | None, held: rules.Held | None
+) -> Activity:
+    return Activity(
+        at=event.event_time,
+        outcome="held" if held else "applied",
+        kind=event.kind,
+        gateway=arrival.source,
+        scanner=event.scanner,
+        operator=event.operator,
+        document=event.document,
+        sku=item.sku if item else None,
+        quantity=event.quantity * (item.each_per if item else 1),
+        location=event.location,
+        to_location=event.to_location,
+        text=held.message if held else (item.name if item else ""),
+    )

@@ -1,0 +1,151 @@
+"""Announces what the ledger committed: retained availability and alerts, newest value only.
+
+What is announced is committed first, and everything is announced again after each connect: a
+wiped broker, a crash or a lost connection costs repeats, never a missing value. Readers drop old
+versions.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, select, tuple_
+
+from central import alerts, books, schema, writer
+from central.alerts import Announcement
+from wire.errors import Unavailable
+from wire.events import Activity
+from wire.link import INFLIGHT_MAX, Link
+from wire.topics import DELIVERY, Topics
+
+log = logging.getLogger(__name__)
+
+#: The relay numbers outbox rows for the change feed at most this often.
+NUMBERING_INTERVAL_S = 0.02
+#: Rows read at once when everything is announced again.
+_PAGE_ROWS = 1_000
+
+Key = tuple[str, tuple[str, ...]]  # channel, and what identifies the message in it
+
+
+@dataclass
+class Outbound:
+    """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs."""
+
+    link: Link
+    topics: Topics
+    reader: Engine
+    writer: writer.Writer
+    _waiting: dict[Key, bytes] = field(default_factory=dict)
+    _offered: set[Key] = field(default_factory=set)
+    _open_alerts: set[str] = field(default_factory=set)
+    _some: asyncio.Event = field(default_factory=asyncio.Event)
+    _drained: asyncio.Event = field(default_factory=asyncio.Event)
+    _unnumbered: asyncio.Event = field(default_factory=asyncio.Event)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INFLIGHT_MAX))
+    _sending: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def offer(self, announcements: list[Announcement]) -> None:
+        """Take committed announcements; a newer value replaces one that still waits."""
+        for each in announcements:
+            self._waiting[each.channel, each.key] = each.body
+            self._offered.add((each.channel, each.key))
+            if each.channel == "alert":
+                (self._open_alerts.add if each.body else self._open_alerts.discard)(each.key[0])
+        self._some.set()
+        self._unnumbered.set()
+
+    async def run(self) -> None:
+        """Send what is offered, until cancelled."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            self._drained.clear()
+            batch, self._waiting = self._waiting, {}
+            for key, body in batch.items():
+                await self._slots.acquire()
+                task = asyncio.create_task(self._send(key, body))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+            if not self._waiting:
+                self._drained.set()
+
+    async def number(self) -> None:
+        """Be the relay that gives outbox rows their feed_seq, until cancelled."""
+        while True:
+            try:
+                numbered = await self.writer.submit(writer.number)
+            except Unavailable:
+                numbered = 0
+            if numbered < writer.NUMBERED_MAX:
+                await self._unnumbered.wait()
+                self._unnumbered.clear()
+            await asyncio.sleep(NUMBERING_INTERVAL_S)
+
+    async def announce_all(self) -> None:
+        """Offer the current value of everything, for a broker that may know nothing."""
+        self._offered.clear()
+        for announcement in await asyncio.to_thread(self._alerts):
+            self._offer_older(announcement)
+        after = (0, 0)
+        while True:
+            self._offered.clear()
+            page, after = await asyncio.to_thread(self._page, after)
+            for announcement in page:
+                self._offer_older(announcement)
+            if len(page) < _PAGE_ROWS:
+                return
+            await self._drained.wait()  # the broker may be slower than the database
+
+    def _offer_older(self, announcement: Announcement) -> None:
+        """Offer a value read before now, unless a newer one was offered while it was being read."""
+        if (announcement.channel, announcement.key) not in self._offered:
+            self.offer([announcement])
+
+    def heard_alert(self, alert_id: str) -> None:
+        """Clear a retained alert that was closed while the broker could not be told."""
+        if alert_id not in self._open_alerts:
+            self.offer([Announcement("alert", (alert_id,), b"")])
+
+    async def tell_activity(self, site: str, lines: tuple[Activity, ...]) -> None:
+        """Send lines of the live feed; lossy."""
+        for line in lines:
+            await self.link.publish(
+                self.topics.activity(site), line.model_dump_json(exclude_none=True).encode(), qos=0
+            )
+
+    async def _send(self, key: Key, body: bytes) -> None:
+        channel, names = key
+        is_alert = channel == "alert"
+        topic = self.topics.alert(*names) if is_alert else self.topics.availability(*names)
+        delivery = DELIVERY["alert" if is_alert else "availability"]
+        try:
+            await self.link.publish(topic, body, qos=delivery.qos, retain=delivery.retain)
+        except Unavailable:
+            pass  # all is announced again after the next connect
+        finally:
+            self._slots.release()
+
+    def _alerts(self) -> list[Announcement]:
+        with self.reader.begin() as connection:
+            rows = connection.execute(
+                select(schema.alert).where(schema.alert.c.closed_us.is_(None))
+            )
+            return [alerts.announcement(row) for row in rows]
+
+    def _page(self, after: tuple[int, int]) -> tuple[list[Announcement], tuple[int, int]]:
+        """Return announcements of the rows after a (site, item), and the last one's."""
+        avail, item, site = schema.avail, schema.item, schema.site
+        now_us = time.time_ns() // 1_000
+        with self.reader.begin() as connection:
+            rows = connection.execute(
+                select(avail, item.c.sku, item.c.name, site.c.code)
+                .join(item, item.c.id == avail.c.item)
+                .join(site, site.c.id == avail.c.site)
+                .where(tuple_(avail.c.site, avail.c.item) > after)
+                .order_by(avail.c.site, avail.c.item)
+                .limit(_PAGE_ROWS)
+            ).all()
+        page = [books.announcement(row, now_us, "snapshot") for row in rows]
+        return page, (rows[-1].site, rows[-1].item) if rows else after
