@@ -116,9 +116,7 @@ def _split(frame: bytes, *, aim_required: bool) -> tuple[Aim | None, bytes]:
         raise Misread("too_long", f"{len(frame)} bytes came without an end")
     aim, body = split(frame)
     if aim is None and aim_required:
-        raise Misread(
-            "bad_aim", "the symbology identifier that this scanner should send is missing"
-        )
+        raise Misread("bad_aim", "this scanner should send a symbology identifier first")
     return aim, body
 
 

@@ -64,18 +64,23 @@ def read(text: str, today: date) -> Reading:
     body, record, group, end = _separators(body, warnings)
     if text[0] == ">" or not record:
         warnings.append("malformed_header")
-    if record and body.endswith(record + end):
-        body = body[: -len(record + end)]
+    blocks = body.split(record) if record and record != group else [body]
+    if len(blocks) > 1 and _is_trailer(blocks[-1], end):
+        blocks.pop()
     else:
         warnings.append("missing_trailer_RS_EOT")
-        body = body.removesuffix(end)
+        blocks[-1] = blocks[-1].removesuffix(end)
     reading = Reading("iso15434", warnings=warnings)
-    blocks = body.split(record) if record and record != group else [body]
     for block in blocks[:1] + [later for later in blocks[1:] if later]:
         _block(block, group, reading, today)
     if reading.fields["format"] not in _READ_FORMATS:
         reading.fields["text"] = text
     return reading
+
+
+def _is_trailer(last: str, end: str) -> bool:
+    """EOT or whatever a printer or keyboard made of it; a format would start with digits."""
+    return last == end or (bool(last) and not any(char.isalnum() for char in last))
 
 
 def _separators(body: str, warnings: list[str]) -> tuple[str, str, str, str]:
