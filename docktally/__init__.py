@@ -1,1 +1,1 @@
-
+"""The one command: starts the programs, alone or together."""

@@ -1,4 +1,4 @@
-"""Every message of protocol version 1 as a model. docs/wire.md explains them, golden files pin them.
+"""Every message of protocol version 1 as a model. docs/wire.md explains, golden files pin them.
 
 Quantities are integers. In an `Event` they count labelled units as scanned (a case label counts
 one case): central's pack table turns them into eaches, because only central knows the pack.

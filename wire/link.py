@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,20 +37,45 @@ _ACCEPTED = 0
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # what it says, the link says once and better
 
 
+class _Acks:
+    """The acknowledgements owed on one connection; they leave in the order of arrival."""
+
+    def __init__(self) -> None:
+        self._owed: deque[tuple[asyncio.Future[int], list[bool]]] = deque()
+
+    def owe(self) -> tuple["asyncio.Future[int]", Callable[[], None]]:
+        """Return the future that gmqtt waits for, and what to call when the message is done."""
+        verdict: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done: list[bool] = []
+        self._owed.append((verdict, done))
+
+        def finish() -> None:
+            done.append(True)
+            while self._owed and self._owed[0][1]:
+                _accept(self._owed.popleft()[0])
+
+        return verdict, finish
+
+    def give_up(self) -> None:
+        """Let gmqtt's handlers end; the socket is closed, so nothing leaves."""
+        while self._owed:
+            _accept(self._owed.popleft()[0])
+
+
+def _accept(verdict: "asyncio.Future[int]") -> None:
+    if not verdict.done():
+        verdict.set_result(_ACCEPTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An arrived message. With `manual_ack`, `ack` must be called once, in the order of arrival."""
+    """An arrived message. With `manual_ack` each must be acknowledged once it is dealt with."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
-    _verdict: "asyncio.Future[int] | None" = None
-
-    def ack(self) -> None:
-        """Tell the broker we are done with it; does nothing when the connection is gone."""
-        if self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result(_ACCEPTED)
+    ack: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +140,7 @@ class Link:
     )
     _lost: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _bug: Exception | None = field(default=None, init=False)
-    _unacked: set["asyncio.Future[int]"] = field(default_factory=set, init=False)
+    _acks: _Acks = field(default_factory=_Acks, init=False)
 
     @property
     def connected(self) -> bool:
@@ -159,6 +185,7 @@ class Link:
 
     async def _connect(self) -> None:
         confirmations = _Confirmations()
+        self._acks = _Acks()
         client = gmqtt.Client(
             self.client_id,
             clean_session=True,
@@ -217,9 +244,7 @@ class Link:
         if client is not None:
             with contextlib.suppress(OSError):
                 await client.disconnect()
-        for verdict in list(self._unacked):  # the socket is closed: these go nowhere
-            if not verdict.done():
-                verdict.set_result(_ACCEPTED)
+        self._acks.give_up()
 
     def _on_automatic(
         self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]
@@ -229,10 +254,8 @@ class Link:
     async def _on_manual(
         self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]
     ) -> int:
-        verdict: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._unacked.add(verdict)
-        verdict.add_done_callback(self._unacked.discard)
-        self._hand_over(Message(topic, bytes(payload), qos, bool(properties["retain"]), verdict))
+        verdict, finish = self._acks.owe()
+        self._hand_over(Message(topic, bytes(payload), qos, bool(properties["retain"]), finish))
         return await verdict
 
     def _hand_over(self, message: Message) -> None:
