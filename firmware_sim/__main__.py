@@ -4,12 +4,33 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
-from firmware_sim import catalog, catalog_files, faults, runner, scenarios, setups, shift, truth
+from firmware_sim import (
+    broker_proxy,
+    catalog,
+    catalog_files,
+    check,
+    faults,
+    orders,
+    runner,
+    scenarios,
+    setups,
+    shift,
+    storefront,
+    truth,
+)
+from firmware_sim.central_api import CentralApi
+from wire.broker import Broker, parse_broker
 from wire.errors import WireError
+from wire.topics import DEFAULT_ROOT
 
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 _WEATHERS = {"calm": faults.CALM, "rough": faults.ROUGH}
 
 
@@ -40,10 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_catalog(commands)
     _add_shift(commands)
+    _add_check(commands)
+    _add_storefront(commands)
+    _add_fleet(commands)
+    _add_proxy(commands)
     return parser
 
 
-def _add_catalog(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_catalog(commands: _Commands) -> None:
     parser = commands.add_parser("catalog", help="invent a warehouse's items and places")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--site", default="main", help="the site that the places belong to")
@@ -63,7 +88,7 @@ def _catalog(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_shift(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_shift(commands: _Commands) -> None:
     parser = commands.add_parser("shift", help="scan as people at a dock do, and keep the truth")
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
@@ -104,6 +129,132 @@ def _shift(options: argparse.Namespace) -> int:
     asyncio.run(shift.run(plan))
     print(json.dumps(truth.tally(shift.read(options.truth))))
     return 0
+
+
+def _add_check(commands: _Commands) -> None:
+    parser = commands.add_parser("check", help="compare the truth with central's ledger")
+    parser.add_argument("--truth", type=Path, required=True, nargs="+", metavar="FILE")
+    parser.add_argument("--storefront", type=Path, metavar="FILE", help="a storefront's journal")
+    _add_api(parser)
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="S",
+        help="give central this many seconds to catch up before the verdict",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-others", action="store_true",
+        help="accept events of scanners that are in no journal, such as a fleet's",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    entries = [entry for path in options.truth for entry in shift.read(path)]
+    shop = None
+    if options.storefront:
+        with options.storefront.open(encoding="utf-8") as lines:
+            shop = orders.parse(lines)
+    api = CentralApi(options.api, options.token)
+    verdict = check.settled(
+        lambda: check.check(entries, shop, api, allow_others=options.allow_others), options.wait
+    )
+    print(json.dumps(verdict.as_json()) if options.json else verdict.as_text())
+    return 0 if verdict.equal else 1
+
+
+def _add_storefront(commands: _Commands) -> None:
+    parser = commands.add_parser("storefront", help="order what central says is available")
+    _add_api(parser)
+    parser.add_argument("--journal", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--site", default="main")
+    parser.add_argument("--channel", default="webshop")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=0.0, help="0 goes on until SIGTERM")
+    parser.add_argument("--rate", type=float, default=2.0, help="orders a second per shopper")
+    parser.add_argument("--shoppers", type=int, default=2, help="how many order at the same time")
+    parser.set_defaults(run=_storefront)
+
+
+def _storefront(options: argparse.Namespace) -> int:
+    if options.rate <= 0 or options.shoppers < 1:
+        raise setups.SetupError("--rate and --shoppers must be above zero, or nobody ever orders")
+    shop = storefront.Shop(
+        CentralApi(options.api, options.token), options.site, options.channel, options.rate
+    )
+    storefront.run(shop, options.journal, options.seed, options.shoppers, options.seconds)
+    with options.journal.open(encoding="utf-8") as lines:
+        states = Counter(order.state for order in orders.parse(lines).values())
+    print(json.dumps(states))
+    return 0
+
+
+def _add_fleet(commands: _Commands) -> None:
+    parser = commands.add_parser("fleet", help="many gateways at once, straight to the broker")
+    parser.add_argument("--broker", type=parse_broker, default=Broker(), metavar="HOST:PORT")
+    parser.add_argument("--catalog", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--gateways", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=10.0, help="events a second per gateway")
+    parser.add_argument("--seconds", type=float, default=10.0, help="0 goes on until SIGTERM")
+    parser.add_argument(
+        "--drain", type=float, default=30.0, metavar="S",
+        help="seconds to wait at the end until central has everything",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--topic-root", default=DEFAULT_ROOT)
+    parser.set_defaults(run=_fleet)
+
+
+def _fleet(options: argparse.Namespace) -> int:
+    from firmware_sim import fleet  # paho is an extra that the other subcommands do without
+
+    load = fleet.Load(
+        broker=options.broker,
+        catalogue=catalog_files.read(options.catalog),
+        gateways=options.gateways,
+        rate=options.rate,
+        seconds=options.seconds,
+        drain_s=options.drain,
+        seed=options.seed,
+        topic_root=options.topic_root,
+    )
+    squad = fleet.Fleet(load)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: squad.stop.set())
+    figures = squad.run()
+    print(json.dumps(figures))
+    return 1 if figures["pending"] else 0
+
+
+def _add_proxy(commands: _Commands) -> None:
+    parser = commands.add_parser("proxy", help="a bad network in front of the broker")
+    parser.add_argument("--listen", type=int, required=True, metavar="PORT")
+    parser.add_argument("--to", type=parse_broker, required=True, metavar="HOST:PORT")
+    parser.add_argument("--cut-after", type=float, default=10.0, metavar="S", help="time it works")
+    parser.add_argument("--cut-for", type=float, default=5.0, metavar="S", help="time it does not")
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="added to what goes through")
+    parser.add_argument(
+        "--half-open", action="store_true",
+        help="lose everything silently instead of breaking connections",
+    )  # fmt: skip
+    parser.set_defaults(run=_proxy)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    proxy = broker_proxy.BrokerProxy(
+        options.to.host, options.to.port, options.delay_ms / 1_000, options.listen
+    )
+    with suppress(asyncio.CancelledError):
+        asyncio.run(
+            broker_proxy.storm(
+                proxy, options.cut_after, options.cut_for, half_open=options.half_open
+            )
+        )
+    return 0
+
+
+def _add_api(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--api", default="http://127.0.0.1:8420", metavar="URL")
+    parser.add_argument("--token", help="when central's API wants one")
 
 
 if __name__ == "__main__":
