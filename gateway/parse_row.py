@@ -9,7 +9,6 @@ from datetime import date
 
 from gateway import barcode, parse_view, rcn, transport
 from gateway.gs1_table import table
-from gateway.reading import Misread
 
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|([\\rnt0]))")
 _PLAIN_ESCAPES = {b"\\": b"\\", b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
@@ -112,10 +111,7 @@ def answer(request: Request, today: date) -> dict[str, object]:
     """The JSON object that answers a request, through its transport if it names one."""
     if request.protocol is None:
         return parse_view.as_json(read(request, today))
-    try:
-        return transport.decode(request.protocol, request.raw, request.options)
-    except Misread as fault:
-        return {"ok": False, "error_class": fault.error_class, "message": fault.message}
+    return transport.explain(request.protocol, request.raw, request.options)
 
 
 def read(request: Request, today: date) -> barcode.Barcode | barcode.Unreadable:

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from gateway import digital_link, gs1_fields, gs1_message, gtin, iso15434, rcn, vendor_label
+from gateway import (
+    digital_link,
+    gs1_fields,
+    gs1_message,
+    gs1_table,
+    gtin,
+    iso15434,
+    rcn,
+    vendor_label,
+)
 from gateway.gs1_message import GS
 from gateway.reading import Misread, Reading
 from gateway.symbology import Aim
@@ -157,9 +166,13 @@ def _untyped(text: str, setting: Setting) -> Reading:
         if marked:
             return _gs1(text, setting)
         reading = _attempt(lambda: _gs1(text, setting))
-        if reading and any(ai in _PROOF or ai[:2] == "41" for ai, _ in reading.ais):
+        if reading and _has_key(reading):
             return reading
     return _free(text, setting)
+
+
+def _has_key(reading: Reading) -> bool:
+    return any(ai in _PROOF or ai[:2] == "41" for ai, _ in reading.ais)
 
 
 def _attempt(reader: Callable[[], Reading]) -> Reading | None:
@@ -173,8 +186,8 @@ def _bare_number(digits: str, setting: Setting) -> Reading:
     """Digits alone: an item number, a container, a UPC-E, element strings, or several of these.
 
     A GTIN of 12 to 14 digits that checks wins: retail symbols have just these lengths. Shorter
-    numbers pass the same check by chance or by design, so no reading of them is preferred; and a
-    UPC-E is never assumed, because most short numbers are something else.
+    numbers pass the same check by chance or by design, so no reading of them is preferred; and
+    neither a UPC-E nor a lot is assumed, because most short numbers are something else.
     """
     length = len(digits)
     if length in (12, 13, 14) and not gtin.check_sum(digits):
@@ -188,11 +201,19 @@ def _bare_number(digits: str, setting: Setting) -> Reading:
         found.append(_attempt(lambda: gtin.sscc(digits)))
     found.append(_attempt(lambda: _gs1(digits, setting)))
     candidates = [reading for reading in found if reading]
-    if len(candidates) == 1 and candidates[0].kind != "upc":
+    if len(candidates) == 1 and _is_certain(candidates[0]):
         return _short_restricted(candidates[0], digits, setting)
     if candidates:
         return Reading("ambiguous", candidates=candidates)
     raise _no_number(digits, setting)
+
+
+def _is_certain(reading: Reading) -> bool:
+    """A check digit or a fixed form speaks for it: 1042 is not lot 42 for want of anything else."""
+    known = gs1_table.table().by_ai
+    if reading.kind == "gs1":
+        return _has_key(reading) or all(known[ai].predefined for ai, _ in reading.ais)
+    return reading.kind != "upc"
 
 
 def _short_restricted(reading: Reading, digits: str, setting: Setting) -> Reading:

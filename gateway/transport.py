@@ -81,6 +81,14 @@ def named(row: Mapping[str, object]) -> str | None:
     return None
 
 
-def decode(name: str, raw: bytes, options: Mapping[str, object]) -> dict[str, object]:
-    """What the bytes say in that transport; raises Misread."""
-    return DECODERS[name](raw, options)
+def explain(name: str, raw: bytes, options: Mapping[str, object]) -> dict[str, object]:
+    """What the bytes say in that transport, or why nothing, as `docktally parse` prints it."""
+    try:
+        return DECODERS[name](raw, options)
+    except Misread as fault:
+        return {
+            "ok": False,
+            "protocol": name,
+            "error_class": fault.error_class,
+            "message": f"{fault.message[:1].upper()}{fault.message[1:]}.",
+        }

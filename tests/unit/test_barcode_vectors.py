@@ -1,0 +1,204 @@
+"""Every vector of tests/data/vectors that is about meaning, read as its device is configured."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway import parse_view
+from gateway.barcode import Barcode, Unreadable, parse
+
+_FOLDER = Path(__file__).parents[1] / "data" / "vectors"
+_FROZEN = date(2026, 6, 1)
+# Not the reading of the bytes: remarks, what a looser reader says, and what needs a register of
+# company prefixes (an EPC URI cuts the number where the company's part ends).
+_NOT_COMPARED = frozenset(
+    ("note", "as", "message", "lenient", "ais_naive", "intended", "epc_uri", "warnings")
+)
+
+# Rows with which we differ, and why.
+_DIFFERENT_VERDICT = {
+    "aim-001": "the row is about the identifier; abc is no EAN-13, and a refusal still names ]E0",
+    "aim-003": "the row is about the identifier; abc is no element string",
+}
+_DIFFERENT_FIELDS = {
+    "gtin-026": "valid as GTIN-8 and as UPC-E: ambiguous without an identifier, like mixed-003",
+    "gtin-027": "valid as GTIN-8 and as UPC-E: ambiguous without an identifier, like mixed-003",
+}
+# The source lists every reading even where only one is possible; we list candidates to choose from.
+_CANDIDATES_OF_ONE = frozenset(
+    ("mixed-002", "mixed-004", "mixed-007", "mixed-014", "mixed-017", "mixed-018")
+)
+
+
+def rows(name: str) -> list[dict]:
+    """The rows of one file."""
+    return [json.loads(line) for line in (_FOLDER / f"{name}.jsonl").read_text().splitlines()]
+
+
+def read(row: Mapping) -> Barcode | Unreadable:
+    """The row's bytes, read as its device is configured."""
+    separator = row.get("separator") or []
+    return parse(
+        bytes.fromhex(row["raw_hex"]),
+        today=_FROZEN,
+        symbology=row["expect"].get("as") or row.get("symbology"),
+        region=row.get("region"),
+        separators=[separator] if isinstance(separator, str) else separator,
+        # These rows state the contract of an interface that demands an identifier.
+        aim_required=row["id"].startswith("gs1_scan"),
+    )
+
+
+def _codes(warnings: list[str]) -> set[str]:
+    return {warning.partition(":")[0] for warning in warnings}
+
+
+def _wrong(row: Mapping) -> dict[str, tuple[object, object]]:
+    """Fields that are not as expected: name to (expected, got)."""
+    shown = parse_view.as_json(read(row))
+    if not row["expect"]["ok"]:
+        expected = row["expect"]["error_class"]
+        got = shown["error_class"]
+        return {} if got == expected else {"error_class": (expected, got)}
+    wrong = {
+        name: (value, shown.get(name))
+        for name, value in row["expect"].items()
+        if name not in _NOT_COMPARED and str(shown.get(name)) != str(value)
+    }
+    missing = _codes(row["expect"].get("warnings", [])) - _codes(list(shown.get("warnings", [])))
+    return {**wrong, **({"warnings": (missing, shown.get("warnings"))} if missing else {})}
+
+
+_MEANING = (
+    "gs1_scan",
+    "gs1_elements",
+    "gs1_dl",
+    "gs1_photo",
+    "gs1_altsep",
+    "gtin",
+    "gtin_photo",
+    "plain",
+    "rcn",
+    "mixed",
+    "aim",
+    "iso15434",
+)
+_ALL = [row for name in _MEANING for row in rows(name)]
+
+
+@pytest.mark.parametrize("row", _ALL, ids=[row["id"] for row in _ALL])
+def test_row_is_read_or_refused_as_its_source_says(row: dict) -> None:
+    """A valid barcode is read, an invalid one is refused, and both say what their source says."""
+    accepted = isinstance(read(row), Barcode)
+    if row["id"] in _DIFFERENT_VERDICT:
+        assert accepted != row["expect"]["ok"], "no longer different: take it off the list"
+        return
+    assert accepted == row["expect"]["ok"]
+    wrong = _wrong(row)
+    if row["id"] in _DIFFERENT_FIELDS:
+        assert set(wrong) == {"kind"}, "no longer different: take it off the list"
+    elif row["id"] in _CANDIDATES_OF_ONE:
+        assert set(wrong) == {"candidates"}
+    else:
+        assert not wrong
+
+
+def test_every_refusal_is_a_sentence_with_its_bytes() -> None:
+    """An unreadable frame keeps its bytes and tells a person what is wrong."""
+    for row in _ALL:
+        result = read(row)
+        assert result.raw == bytes.fromhex(row["raw_hex"])
+        if isinstance(result, Unreadable):
+            assert result.message[0].isupper() or not result.message[0].isalpha()
+            assert result.message.endswith(".")
+            assert len(result.message) > 20
+
+
+def test_weights_are_exact_decimals() -> None:
+    """A weight is the printed digits with a point, never a rounded binary number."""
+    result = parse(b"]C10195012345678903310300012331101234", today=_FROZEN)
+    assert isinstance(result, Unreadable)
+    result = parse(b"]C101950123456789033103000123", today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert result.net_weight_kg == Decimal("0.123")
+
+
+@pytest.mark.parametrize(
+    ("today", "expiry"),
+    [(date(2026, 6, 1), "2050-02-28"), (date(1999, 6, 1), "1950-02-28")],
+)
+def test_century_depends_on_the_given_day(today: date, expiry: str) -> None:
+    """Two digits of a year mean the year nearest to the injected today, not to the clock."""
+    result = parse(b"]C101950123456789033103000123\x1d17500228", today=today)
+    assert isinstance(result, Barcode)
+    assert result.expiry is not None
+    assert result.expiry.isoformat() == expiry
+
+
+def test_day_zero_is_the_last_of_the_month() -> None:
+    """AI (17) with day 00 means the whole month; in a leap year February ends on the 29th."""
+    result = parse(b"]C1019501234567890317280200", today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert result.expiry == date(2028, 2, 29)
+
+
+@pytest.mark.parametrize("short", [b"1042", b"96385074", b"425261", b"12345670"])
+def test_short_number_without_identifier_has_no_identity(short: bytes) -> None:
+    """What could be several things is none of them until a person or a setting says so."""
+    result = parse(short, today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert result.kind == "ambiguous"
+    assert result.candidates
+    assert (result.gtin14, result.lot, result.sscc) == (None, None, None)
+
+
+def test_location_label_with_digits_in_front_stays_text() -> None:
+    """Without FNC1 and without a key, 10-A-04 is a place and not the lot -A-04."""
+    result = parse(b"10-A-04", today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert (result.kind, result.text, result.lot) == ("text", "10-A-04", None)
+
+
+def test_lost_separator_is_named_and_not_guessed() -> None:
+    """A lot that swallowed a GTIN is refused with the hint to switch the separator on."""
+    result = parse(b"]C11021072911172405310100693570007182", today=_FROZEN)
+    assert isinstance(result, Unreadable)
+    assert result.error_class == "missing_separator"
+    assert "(01) 00693570007182" in result.message
+    assert "switch on" in result.message
+
+
+def test_same_ai_with_two_values_is_refused() -> None:
+    """Two different items in one barcode cannot both be the scanned one."""
+    result = parse(b"]C101123456789012310109506000134352", today=_FROZEN)
+    assert isinstance(result, Unreadable)
+    assert "twice" in result.message
+
+
+def test_oversized_frame_is_refused_unread() -> None:
+    """64 KiB without an end is noise: one refusal, with the bytes."""
+    frame = b"]C1" + b"9" * 64 * 1024
+    result = parse(frame, today=_FROZEN)
+    assert isinstance(result, Unreadable)
+    assert (result.error_class, result.raw) == ("too_long", frame)
+    longest = parse(frame[: 64 * 1024], today=_FROZEN)
+    assert isinstance(longest, Unreadable)
+    assert longest.error_class != "too_long"
+
+
+def test_identifier_is_demanded_only_where_the_device_sends_one() -> None:
+    """Text without an identifier is text, unless this scanner is known to send identifiers."""
+    assert isinstance(parse(b"ABC", today=_FROZEN), Barcode)
+    result = parse(b"ABC", today=_FROZEN, aim_required=True)
+    assert isinstance(result, Unreadable)
+    assert result.error_class == "bad_aim"
+
+
+def test_unknown_region_is_an_error_of_configuration() -> None:
+    """A misspelt region stops at once and names those there are."""
+    with pytest.raises(ValueError, match="known: dk"):
+        parse(b"1", today=_FROZEN, region="mars")

@@ -1,0 +1,215 @@
+"""Bytes of transports: SSI packets, HID reports, typed keys, commands and replies of brands."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import hid_keyboard, hid_report, parse_row, ssi, transport, vendor_frames
+from gateway.reading import Misread
+
+_FOLDER = Path(__file__).parents[1] / "data" / "vectors"
+# Prose of the sources and settings of the device, not content of the bytes.
+_NOT_COMPARED = frozenset(("note", "what", "basis", "gs_mode", "wrong_if_us", "reply"))
+_REPLIES = ("ACK", "NAK", "ENQ")
+
+
+def _rows(name: str) -> list[dict]:
+    lines = (_FOLDER / f"{name}.jsonl").read_text().splitlines()
+    return [{"file": name, **json.loads(line)} for line in lines]
+
+
+def _described(row: dict) -> dict:
+    options = {key: value for key, value in row.items() if key not in ("expect", "file")}
+    if row["file"] == "hid_pos":
+        options["protocol"] = "hid_pos"
+    if "layout" in row["expect"]:
+        options["layout"] = row["expect"]["layout"]
+    name = transport.named(options)
+    assert name is not None
+    return transport.explain(name, bytes.fromhex(row["raw_hex"]), options)
+
+
+_ALL = [row for name in ("wire", "framing", "hid_pos", "hid_kbd") for row in _rows(name)]
+
+
+@pytest.mark.parametrize("row", _ALL, ids=[row["id"] for row in _ALL])
+def test_frame_says_what_its_source_says(row: dict) -> None:
+    """Frames are decoded, broken ones refused with the reason, and replies are no scans."""
+    shown = _described(row)
+    wrong = {
+        name: (value, shown.get(name))
+        for name, value in row["expect"].items()
+        if name not in _NOT_COMPARED and shown.get(name) != value
+    }
+    assert not wrong
+    if row["expect"].get("reply") in _REPLIES:
+        assert shown["reply"] == row["expect"]["reply"]
+
+
+@pytest.mark.parametrize("protocol", sorted(set(transport.DECODERS) - {"framing"}))
+@given(st.binary(max_size=80))
+def test_no_bytes_break_a_decoder(protocol: str, raw: bytes) -> None:
+    """A decoder answers or refuses; it never fails otherwise."""
+    shown = transport.explain(protocol, raw, {})
+    assert shown["ok"] or (shown["error_class"] and shown["message"])
+
+
+_SCAN = ssi.Packet(0xF3, ssi.DECODER, 0, b"\x03HELLO-WORLD")
+
+
+def _sent(packet: ssi.Packet) -> bytes:
+    """The packet's bytes as the decoder sends them."""
+    length = 4 + len(packet.data)
+    body = bytes((length, packet.opcode, packet.source, packet.status)) + packet.data
+    return body + (-sum(body) & 0xFFFF).to_bytes(2, "big")
+
+
+def test_our_ssi_commands_are_those_of_the_manual() -> None:
+    """What we send has the bytes printed in the manual."""
+    assert ssi.encode("START_DECODE").hex() == "04e40400ff14"
+    assert ssi.encode("PARAM_SEND", bytes.fromhex("008a08")).hex() != ""
+    assert ssi.decode(ssi.encode("CMD_NAK", ssi.NAK_RESEND)).data == ssi.NAK_RESEND
+    assert ssi.decode(ssi.encode("BEEP", b"\x00")).source == ssi.HOST
+
+
+@pytest.mark.parametrize("at", range(1, len(_sent(_SCAN))))
+def test_ssi_scan_split_anywhere_is_one_scan(at: int) -> None:
+    """Serial lines cut packets where they like."""
+    reader, raw = ssi.Reader(), b"\x00" + _sent(_SCAN) * 2
+    packets = [*reader.feed(raw[:at]), *reader.feed(raw[at:])]
+    assert packets == [_SCAN, _SCAN]
+    assert ssi.Scans().feed(_SCAN) == b"]C0HELLO-WORLD"
+
+
+def test_ssi_reader_goes_on_after_a_broken_packet() -> None:
+    """A wrong checksum is reported and the next packet is read."""
+    broken = bytearray(_sent(_SCAN))
+    broken[-1] ^= 1
+    first, second = ssi.Reader().feed(bytes(broken) + _sent(_SCAN))
+    assert isinstance(first, Misread)
+    assert first.error_class == "bad_checksum"
+    assert second == _SCAN
+
+
+def test_ssi_scan_over_two_packets_is_joined() -> None:
+    """A long QR code comes in parts; the last one ends it."""
+    scans = ssi.Scans()
+    more = ssi.Packet(0xF3, ssi.DECODER, ssi.MORE_FOLLOWS, b"\x1cfirst ")
+    assert scans.feed(more) is None
+    assert scans.feed(ssi.Packet(0xF3, ssi.DECODER, 0, b"\x1csecond")) == b"]Q1first second"
+
+
+@pytest.mark.parametrize(
+    ("code_type", "data", "frame"),
+    [
+        (0x08, b"012345678905", b"]E00012345678905"),
+        (0x09, b"01234565", b"]E00012345000065"),
+        (0x0B, b"5901234123457", b"]E05901234123457"),
+        (0x0F, b"0109506000134352", b"]C10109506000134352"),
+        (0x4B, b"590123412345712", b"]E3590123412345712"),
+        (0x0F, b"]C110A", b"]C110A"),
+        (0x77, b"???", b"???"),
+    ],
+)
+def test_ssi_code_type_becomes_an_identifier(code_type: int, data: bytes, frame: bytes) -> None:
+    """What the engine says of the symbology reaches the reader as the AIM identifier."""
+    assert ssi.frame_of(code_type, data) == frame
+
+
+def test_ssi_no_read_is_no_barcode() -> None:
+    """NR is what the engine says when the trigger found nothing."""
+    with pytest.raises(Misread) as refused:
+        ssi.Scans().feed(ssi.Packet(0xF3, ssi.DECODER, 0, b"\x00NR"))
+    assert refused.value.error_class == "no_read"
+
+
+def _report(data: bytes, *, more: bool, aim: bytes = b"]Q1") -> bytes:
+    return bytes((2, len(data))) + aim + data.ljust(56, b"\0") + bytes((0x73, 0, more))
+
+
+def test_hid_reports_are_joined_and_their_suffix_removed() -> None:
+    """Two reports make one scan; the carriage return meant for a keyboard is not part of it."""
+    scans = hid_report.Scans()
+    assert scans.feed(_report(b"A" * 56, more=True)) is None
+    assert scans.feed(_report(b"BC\r", more=False)) == b"]Q1" + b"A" * 56 + b"BC"
+    assert scans.feed(_report(b"D", more=False)) == b"]Q1D"
+
+
+def test_hid_report_of_the_other_layout_has_no_identifier() -> None:
+    """Newland puts the data where Honeywell has the identifier."""
+    raw = b"\x02\x05HELLO".ljust(62, b"\0") + b"\x73\x00"
+    assert hid_report.decode(raw) == hid_report.Report("", b"HELLO", 0x73, continues=False)
+
+
+def test_broken_hid_report_ends_the_scan() -> None:
+    """After a broken report the parts before it are not glued to the next scan."""
+    scans = hid_report.Scans()
+    scans.feed(_report(b"A" * 56, more=True))
+    with pytest.raises(Misread):
+        scans.feed(b"\x02\x05]E0")
+    assert scans.feed(_report(b"B", more=False)) == b"]Q1B"
+
+
+def _typed(layout: str, *strokes: tuple[int, int]) -> bytes | None:
+    scans, frame = hid_keyboard.Scans(layout), None
+    for modifiers, key in strokes:
+        frame = scans.feed(bytes((modifiers, 0, key, 0, 0, 0, 0, 0)))
+        scans.feed(bytes((modifiers if modifiers & 4 else 0, 0, 0, 0, 0, 0, 0, 0)))
+        if not modifiers & 4:
+            scans.feed(bytes(8))
+    return frame
+
+
+_ENTER = (0, 0x28)
+
+
+@pytest.mark.parametrize(
+    ("layout", "strokes", "frame"),
+    [
+        ("us", [(0x02, 0x04), (0x01, 0x30), (0, 0x1E)], b"A\x1d1"),
+        ("us", [(0x02, 0x04), (0, 0x41), (0, 0x1E)], b"A\x1d1"),
+        ("us", [(0x04, 0x62), (0x04, 0x5A), (0x04, 0x61), (0, 0x1E)], b"\x1d1"),
+        ("de", [(0x41, 0x26), (0, 0x1D), (0, 0x1C)], b"\x1dyz"),
+        ("de", [(0x40, 0x26), (0x02, 0x24), (0, 0x38)], b"]/-"),
+        ("us", [(0, 0x39), (0, 0x04), (0x02, 0x05), (0, 0x1E)], b"Ab1"),
+        ("us", [(0, 0x59), (0, 0x62)], b"10"),
+    ],
+)
+def test_keys_become_the_bytes_that_were_meant(
+    layout: str, strokes: list[tuple[int, int]], frame: bytes
+) -> None:
+    """Control characters, keypad, Caps Lock and layout are undone."""
+    assert _typed(layout, *strokes, _ENTER) == frame
+
+
+def test_keyboard_roll_over_loses_the_scan() -> None:
+    """When the keyboard says that keys got lost, the half scan is not delivered."""
+    scans = hid_keyboard.Scans()
+    scans.feed(bytes((0, 0, 0x1E, 0, 0, 0, 0, 0)))
+    with pytest.raises(Misread) as refused:
+        scans.feed(bytes((0, 0, 1, 1, 1, 1, 1, 1)))
+    assert refused.value.error_class == "rollover"
+    assert scans.pending == b""
+
+
+def test_feedback_commands_are_those_of_the_manuals() -> None:
+    """Good read and error sound as the brands document them."""
+    assert vendor_frames.honeywell_feedback("8", "8") == b"\x1b8,\x1b8,"
+    assert vendor_frames.datalogic_feedback("8", "2", "9").hex() == "1b5b38711b5b32711b5b3971"
+    assert vendor_frames.honeywell(b"\x1b7,")["what"] == "Host ACK: good read"
+
+
+def test_gm65_reply_is_cut_off_before_the_barcode() -> None:
+    """The reply to the trigger and the barcode come in the same bytes."""
+    shown = vendor_frames.gm65(bytes.fromhex("02000001003331") + b"8886316200561\r")
+    assert shown["reply"] == "ACK"
+    assert shown["data"] == "8886316200561"
+
+
+def test_unknown_protocol_is_named() -> None:
+    """A misspelt protocol is an error that lists what there is."""
+    with pytest.raises(ValueError, match="known: ssi"):
+        parse_row.from_json({"raw_hex": "00", "protocol": "sssi"})
