@@ -1,0 +1,69 @@
+"""The gateway's parts, wired together."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+from uuid import UUID
+
+from gateway import clock, config, health
+from gateway.config import Config, ConfigError
+from gateway.drain import Drain
+from gateway.errands import Errands
+from gateway.outbox import Outbox
+from gateway.readers import Readers
+from wire.errors import Unavailable
+from wire.events import GatewayState
+
+log = logging.getLogger(__name__)
+
+#: How often a disk in trouble is tried, so that the state is true before the next scan.
+_PROBE_S = 2.0
+
+
+async def run(settings: Config, path: Path) -> None:
+    """Run a gateway until cancelled. `path` is where a reload reads the configuration again."""
+    since = clock.now()
+    outbox = Outbox(settings.data, settings.outbox)
+    errands = Errands()
+
+    def state_of(session: UUID, online: bool) -> GatewayState:  # noqa: FBT001
+        return health.state(
+            session,
+            online=online,
+            since=since,
+            readers=readers,
+            outbox=outbox,
+            problem=drain.problem,
+        )
+
+    async def reload() -> None:
+        try:
+            fresh = config.load(path)
+        except ConfigError as error:
+            log.error("not reloaded: %s", error)
+            return
+        await readers.apply(fresh.scanner)
+        if fresh.model_copy(update={"scanner": settings.scanner}) != settings:
+            log.warning("reloaded the scanners; restart the gateway to apply the other changes")
+
+    async with asyncio.TaskGroup() as storing:
+        writing = storing.create_task(outbox.run())
+        # The outbox ends last: the others store and publish until their own end.
+        async with asyncio.TaskGroup() as tasks:
+            drain = Drain(settings, outbox, state_of, errands.add)
+            readers = Readers(tasks, outbox, lambda: drain.online, drain.on_change)
+            await readers.apply(settings.scanner)
+            tasks.create_task(errands.run(outbox, drain, readers, reload))
+            tasks.create_task(drain.run())
+            tasks.create_task(_watch(outbox))
+        writing.cancel()
+
+
+async def _watch(outbox: Outbox) -> None:
+    """Try the disk at the start and while it is in trouble."""
+    while True:
+        if not outbox.well:
+            with contextlib.suppress(Unavailable):
+                await outbox.probe()
+        await asyncio.sleep(_PROBE_S)

@@ -1,0 +1,162 @@
+"""Configuration of a gateway: a TOML file, every key checked, every mistake one sentence."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gateway import rcn
+from gateway.framing import Terminator
+from wire.broker import Broker
+from wire.events import Feedback, Name
+from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES
+
+_MIB = 1024 * 1024
+Pattern = Literal["good", "offline", "refused", "rejected"]
+ScanKind = Literal["receive", "putaway", "move", "pick", "ship", "return", "count", "damage"]
+assert get_args(Feedback.model_fields["pattern"].annotation) == get_args(Pattern)
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message names the file, the key and the cure."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Signals(_Section):
+    """Bytes written back to a scanner; None is silence. Characters up to U+00FF, one byte each."""
+
+    good: str | None = None
+    offline: str | None = None
+    refused: str | None = None
+    rejected: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _bytes_only(cls, text: str | None) -> str | None:
+        if text is not None and max(text, default="\0") > "\xff":
+            raise ValueError(f"{text!r} has a character above U+00FF, which is not one byte")
+        return text
+
+    def bytes_for(self, pattern: Pattern) -> bytes:
+        """Return what to write for a pattern, empty for silence; offline defaults to good."""
+        text = getattr(self, pattern)
+        if text is None and pattern == "offline":
+            text = self.good
+        return (text or "").encode("latin-1")
+
+
+class Scanner(_Section):
+    """One serial scanner: where it is, how it speaks, what its scans mean by default."""
+
+    name: Name
+    port: str = Field(min_length=1)
+    baud: int = Field(default=9600, ge=50, le=4_000_000)
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: Literal[1, 2] = 1
+    rtscts: bool = False
+    xonxoff: bool = False
+    terminator: Terminator = "auto"
+    prefix: str = ""
+    gap_ms: int = Field(default=100, ge=5, le=10_000)
+    frame_timeout_ms: int = Field(default=2_000, ge=50, le=60_000)
+    kind: ScanKind = "receive"
+    location: Name = "DOCK-1"
+    symbology: str | None = None
+    region: str | None = None
+    separators: tuple[str, ...] = ()
+    aim_required: bool = False
+    repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
+    feedback: Signals = Signals()
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str | None) -> str | None:
+        if region is not None:
+            rcn.region_code(region)
+        return region
+
+
+class OutboxLimits(_Section):
+    """How much disk the scans may take. Un-acknowledged scans are never deleted to make room."""
+
+    max_bytes: Annotated[int, Field(ge=64 * 1024)] = 512 * _MIB
+    journal_bytes: Annotated[int, Field(ge=0)] = 128 * _MIB
+    disk_reserve_bytes: Annotated[int, Field(ge=0)] = 32 * _MIB
+
+
+class Config(_Section):
+    """What `docktally gateway` needs to know. Relative paths start at the file's own folder."""
+
+    site: Name
+    gateway: Name
+    data: Path = Path("gateway-data")
+    topic_root: str = DEFAULT_ROOT
+    broker: Broker = Broker()
+    outbox: OutboxLimits = OutboxLimits()
+    scanner: tuple[Scanner, ...] = Field(default=(), max_length=64)
+
+    @model_validator(mode="after")
+    def _names_apart(self) -> "Config":
+        if self.site in RESERVED_SITES or self.gateway in RESERVED_GATEWAYS:
+            raise ValueError(
+                f"site {self.site!r} or gateway {self.gateway!r} has a meaning of its own on the "
+                "broker; choose another name"
+            )
+        for key in ("name", "port"):
+            values = [getattr(scanner, key) for scanner in self.scanner]
+            twice = {value for value in values if values.count(value) > 1}
+            if twice:
+                raise ValueError(f"two scanners have the same {key} {min(twice)!r}")
+        return self
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in `path`; raise ConfigError with what to change."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist; deploy/gateway.example.toml is one to start from"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+    return config.model_copy(update={"data": (path.parent / config.data).resolve()})
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        given = first["input"]
+        shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
+        return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{shown}"
+    known = _model_at(first["loc"][:-1]).model_fields
+    close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+    return f"unknown key {key!r}; {hint}"
+
+
+def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
+    model: type[BaseModel] = Config
+    for part in location:
+        if isinstance(part, str):
+            model = _section_of(model.model_fields[part].annotation)
+    return model
+
+
+def _section_of(annotation: object) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return _section_of(next(arg for arg in get_args(annotation) if arg is not Ellipsis))

@@ -1,0 +1,274 @@
+"""Draining the outbox: batches out, central's acknowledgements in, and the gateway's state.
+
+The broker's own acknowledgement frees nothing. It only tells when nobody listens or when we are not
+allowed to publish; then the drain pauses, never the scans.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+from gateway.config import Config
+from gateway.outbox import Outbox
+from gateway.uplink import CONNECT_TIMEOUT_S, Message, Uplink
+from gateway.window import Window
+from wire import codec
+from wire.errors import Malformed, Unavailable
+from wire.events import Ack, CentralState, Command, GatewayState, Rejected
+from wire.topics import Topics
+
+log = logging.getLogger(__name__)
+
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
+#: Messages without PUBACK. Below the 20 that every broker grants; the window bounds the events.
+IN_FLIGHT_MAX = 16
+#: Batches sent before scans, acknowledgements and beeps get their turn again.
+_BATCHES_PER_TURN = 2
+#: The state is published on change at most this often, and without change this rarely.
+STATE_MIN_S, STATE_MAX_S = 0.5, 5.0
+#: The broker said that nobody listens, or refused: wait for central, or look again after this.
+_PAUSE_S = 5.0
+_KEEPALIVE_CHECK_S = 1.0
+#: How long a stop waits for the broker to take the last word.
+_FAREWELL_S = 1.0
+_NO_SUBSCRIBERS, _FAILURE = 0x10, 0x80
+
+
+class Drain:
+    """Keeps central informed of what the outbox holds, for as long as `run` runs.
+
+    `state_of(session, online)` gives the state to publish; `on_errand` hears of commands and of
+    events that central rejected, and must not block.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        outbox: Outbox,
+        state_of: Callable[[UUID, bool], GatewayState],
+        on_errand: Callable[[Command | Rejected], None],
+    ) -> None:
+        self._config, self._outbox = config, outbox
+        self._state_of, self._on_errand = state_of, on_errand
+        topics = Topics(config.topic_root)
+        self._events_topic = topics.events(config.site, config.gateway)
+        self._state_topic = topics.state(config.site, config.gateway)
+        self._ack_topic = topics.ack(config.site, config.gateway)
+        self._commands_topic = topics.commands(config.site, config.gateway)
+        self._central_topic = topics.central()
+        self._window = Window()
+        self._wake = asyncio.Event()
+        self._central_online: bool | None = None
+        self._central_session: UUID | None = None
+        self._paused_until_s = self._state_due_s = self._state_sent_s = 0.0
+        self._connected = False
+        self._broker_problem: str | None = "not connected to the broker yet"
+        self._refusal: str | None = None
+        self._gap: str | None = None
+        outbox.on_commit = self.on_change
+
+    @property
+    def online(self) -> bool:
+        """True while the broker is connected and central is there, as far as one can know."""
+        return self._connected and self._central_online is True
+
+    @property
+    def problem(self) -> str | None:
+        """Why scans do not reach central, None when all is well."""
+        return self._broker_problem or self._refusal or self._gap
+
+    def on_change(self) -> None:
+        """Something is new: send what there is to send, publish the state soon."""
+        self._state_due_s = min(self._state_due_s, self._state_sent_s + STATE_MIN_S)
+        self._wake.set()
+
+    def replay(self, epoch: UUID, from_seq: int) -> None:
+        """Send again from `from_seq` on, as far as the journal goes."""
+        extent = self._outbox.extent
+        if extent is None or epoch != extent.epoch:
+            log.warning("replay asked for epoch %s, which is not ours", epoch)
+            return
+        self._outbox.acknowledge(min(from_seq - 1, self._outbox.acked_seq))
+        self._window.epoch = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Connect, stay connected, and connect again, until cancelled."""
+        failures = 0
+        while True:
+            session = uuid4()
+            will = codec.encode(self._state_of(session, False))
+            try:
+                uplink = Uplink(self._config, self._wake.set, (self._state_topic, will))
+                await uplink.connect()
+                failures = 0 if await self._stay(uplink, session) else failures + 1
+                reason = uplink.reason
+            except (OSError, ValueError) as error:
+                failures += 1
+                reason = str(error)
+            self._connected = False
+            self._central_online = None
+            self._broker_problem = f"broker {self._config.broker}: {reason}"
+            log.warning("%s", self._broker_problem)
+            ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 10))
+            await asyncio.sleep(random.uniform(ceiling_s / 2, ceiling_s))
+
+    async def _stay(self, uplink: Uplink, session: UUID) -> bool:
+        """Serve one connection until it is lost; return whether the broker had accepted us."""
+        try:
+            give_up_s = _now_s() + CONNECT_TIMEOUT_S
+            while uplink.turn() and uplink.accepted is None:
+                if _now_s() > give_up_s:
+                    uplink.reason = "no answer"
+                    return False
+                await self._wait(give_up_s)
+            if not uplink.accepted:
+                return False
+            uplink.subscribe([self._ack_topic, self._commands_topic, self._central_topic])
+            self._connected, self._broker_problem, self._refusal = True, None, None
+            self._window.epoch = None
+            self._state_due_s = self._paused_until_s = 0.0
+            log.info("broker %s: connected", self._config.broker)
+            while uplink.turn():
+                await self._wait(self._serve(uplink, session))
+        except asyncio.CancelledError:
+            await self._farewell(uplink, session)
+            raise
+        finally:
+            uplink.abandon()
+        return True
+
+    def _serve(self, uplink: Uplink, session: UUID) -> float:
+        """Do all there is to do now; return when to look again without being woken."""
+        now_s = _now_s()
+        while uplink.inbox:
+            self._on_message(uplink.inbox.popleft(), now_s)
+        while uplink.confirmed:
+            self._on_confirmed(*uplink.confirmed.popleft(), now_s)
+        self._drain(uplink, session, now_s)
+        if now_s >= self._state_due_s:
+            self._publish_state(uplink, session, online=True)
+            self._state_sent_s, self._state_due_s = now_s, now_s + STATE_MAX_S
+        deadlines = [self._state_due_s, now_s + _KEEPALIVE_CHECK_S]
+        if self._window.deadline_s is not None:
+            deadlines.append(self._window.deadline_s)
+        return min(deadlines)
+
+    def _drain(self, uplink: Uplink, session: UUID, now_s: float) -> None:
+        extent = self._outbox.extent
+        window = self._window
+        if extent is None or self._central_online is False or now_s < self._paused_until_s:
+            return
+        if window.epoch != extent.epoch:
+            window.start(extent.epoch, self._outbox.acked_seq, now_s)
+        if window.rewind_if_stuck(now_s):
+            log.warning("central acknowledges nothing; sending again after seq %d", window.acked)
+        for _ in range(_BATCHES_PER_TURN):
+            waiting = extent.last_seq - window.sent
+            room = min(window.room, codec.BATCH_EVENTS_MAX)
+            # Small batches while a backlog waits would waste the line.
+            if waiting <= 0 or room < min(waiting, codec.BATCH_EVENTS_MAX):
+                return
+            if len(uplink.in_flight) >= IN_FLIGHT_MAX:
+                return
+            first = max(window.sent + 1, extent.first_seq)
+            try:
+                events = self._outbox.rows(first - 1, room, codec.BATCH_BYTES_MAX)
+            except Unavailable as error:
+                self._pause(now_s)
+                log.error("%s", error)
+                return
+            batch = codec.join_batch(self._config.gateway, extent.epoch, session, first, events)
+            uplink.publish(self._events_topic, batch)
+            window.on_sent(first + len(events) - 1, now_s)
+        self._wake.set()
+
+    def _on_message(self, message: Message, now_s: float) -> None:
+        try:
+            if message.topic == self._ack_topic:
+                self._on_ack(codec.decode(Ack, bytes(message.payload)), now_s)
+                if not message.retain and self._central_online is None:
+                    self._central_online = True  # only central acknowledges
+            elif message.topic == self._central_topic:
+                self._on_central(codec.decode(CentralState, bytes(message.payload)), now_s)
+            else:
+                self._on_errand(codec.decode_command(bytes(message.payload)))
+        except Malformed as error:
+            log.warning("ignored a message on %s: %s", message.topic, error)
+
+    def _on_ack(self, ack: Ack, now_s: float) -> None:
+        extent = self._outbox.extent
+        if extent is None or ack.epoch != extent.epoch:
+            return
+        self._paused_until_s, self._refusal = 0.0, None
+        if ack.applied_seq > extent.last_seq:
+            self._gap = (
+                f"central has seq {ack.applied_seq} of this outbox, which ends at "
+                f"{extent.last_seq}: its disk was put back to an older copy; move the data folder "
+                "away so that a new one is begun"
+            )
+            log.critical("%s", self._gap)
+            return
+        before = self._outbox.acked_seq
+        for rejected in ack.rejected:
+            if before < rejected.seq <= ack.applied_seq:
+                self._on_errand(rejected)
+        self._outbox.acknowledge(ack.applied_seq)
+        if self._window.epoch == extent.epoch:
+            self._window.on_ack(ack, now_s)
+        self._gap = None
+        if ack.applied_seq + 1 < extent.first_seq:
+            self._gap = (
+                f"central lacks the events from seq {ack.applied_seq + 1} to "
+                f"{extent.first_seq - 1}, which this gateway keeps no longer; compare the stock"
+            )
+            log.critical("%s", self._gap)
+        self.on_change()
+
+    def _on_central(self, state: CentralState, now_s: float) -> None:
+        if state.online != self._central_online or state.session != self._central_session:
+            # What was sent while it was away went to nobody.
+            self._paused_until_s = 0.0
+            self._window.rewind(now_s)
+        self._central_online, self._central_session = state.online, state.session
+
+    def _on_confirmed(self, topic: str, reason: int, now_s: float) -> None:
+        if reason >= _FAILURE:
+            self._refusal = f"the broker refuses messages on {topic}: reason {reason:#04x}"
+            log.error("%s", self._refusal)
+        if topic == self._events_topic and (reason >= _FAILURE or reason == _NO_SUBSCRIBERS):
+            self._pause(now_s)
+
+    def _pause(self, now_s: float) -> None:
+        self._paused_until_s = now_s + _PAUSE_S
+        self._window.rewind(now_s)
+
+    def _publish_state(self, uplink: Uplink, session: UUID, *, online: bool) -> None:
+        payload = codec.encode(self._state_of(session, online))
+        uplink.publish(self._state_topic, payload, retain=True)
+
+    async def _farewell(self, uplink: Uplink, session: UUID) -> None:
+        """Tell everybody that we stop on purpose."""
+        if not self._connected:
+            return
+        self._publish_state(uplink, session, online=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                while self._state_topic in uplink.in_flight.values() and uplink.turn():
+                    await self._wait(_now_s() + _FAREWELL_S)
+        uplink.close()
+
+    async def _wait(self, until_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until_s - _now_s())):
+                await self._wake.wait()
+        self._wake.clear()
+        await asyncio.sleep(0)  # an event that is set already would not let others have their turn
+
+
+def _now_s() -> float:
+    return time.monotonic()

@@ -1,0 +1,44 @@
+"""What a gateway tells everybody about itself: one retained message."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from uuid import UUID
+
+from gateway import clock
+from gateway.outbox import Outbox
+from gateway.reader import Reader
+from wire.events import GatewayState
+
+
+def program_version() -> str:
+    """Return the installed version, or that this is a bare checkout."""
+    try:
+        return version("docktally")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def state(
+    session: UUID,
+    *,
+    online: bool,
+    since: datetime,
+    readers: Iterable[Reader],
+    outbox: Outbox,
+    problem: str | None,
+) -> GatewayState:
+    """Return the state to publish; `problem` is the uplink's, the outbox's own goes first."""
+    waiting = outbox.state()
+    if waiting.problem is None and problem is not None:
+        waiting = waiting.model_copy(update={"problem": problem})
+    return GatewayState(
+        session=session,
+        online=online,
+        since=since,
+        version=program_version(),
+        scanners=tuple(reader.state() for reader in readers),
+        outbox=waiting,
+        clock=clock.state(),
+        last_seq=outbox.extent.last_seq if outbox.extent else 0,
+    )

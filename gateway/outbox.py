@@ -1,0 +1,311 @@
+"""The outbox: a scan is accepted when it is on this disk, and leaves when central has it.
+
+`append` returns after the fsync of the commit that holds the scan. One thread writes and takes
+whatever waits into one commit, so many scanners share the cost of the disk. When the disk is full,
+read-only or broken, `append` raises Unavailable and nothing is numbered; the next one tries again.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import queue
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from gateway import outbox_file, salvage
+from gateway.config import OutboxLimits
+from gateway.outbox_file import Connect, Extent, OutboxFile, Record, Write
+from wire.errors import Unavailable
+from wire.events import COUNT_MAX, OutboxState
+
+log = logging.getLogger(__name__)
+
+#: Scans in one commit, and scans that may wait for one; far above what scanners can produce.
+_GROUP_MAX, _WAITING_MAX = 256, 1_024
+#: An acknowledgement may wait this long for a commit to travel with: it saves flash wear, and after
+#: a crash the rows are merely sent again.
+_ACK_FLUSH_S = 1.0
+#: For the estimate of what still fits, while there is no scan to measure.
+_USUAL_ROW_BYTES = 512
+
+
+class InUse(Exception):
+    """Another gateway works on this folder, or it cannot be used; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    done: "asyncio.Future[int]"
+    write: Write | Record | None = None
+    reopen: bool = False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder`, made if need be, for this process alone; raise InUse with what to do."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise InUse(f"the data folder {folder} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InUse(
+            f"another gateway is running on the data folder {folder}; stop it, or give this one a "
+            "folder of its own (data = ...)"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Outbox:
+    """The durable queue of one gateway. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self, folder: Path, limits: OutboxLimits, connect: Connect = outbox_file.connect
+    ) -> None:
+        self._folder, self._limits, self._connect = folder, limits, connect
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._extent: Extent | None = None
+        self._acked: tuple[UUID, int] | None = None
+        self._ack_flush: asyncio.TimerHandle | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._trouble: str | None = None
+        #: Called after every commit, before anybody who waited for it goes on.
+        self.on_commit: Callable[[], None] = lambda: None
+
+    async def run(self) -> None:
+        """Write what `append` hands over until cancelled; waiting scans are still written."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "outbox")
+        working = loop.run_in_executor(thread, self._work, loop)
+        try:
+            await asyncio.shield(working)
+        finally:
+            self._jobs.put(None)
+            await asyncio.wait([working])
+            thread.shutdown(wait=False)
+            self._close_reader()
+
+    async def append(self, write: Write | Record) -> int:
+        """Store a scan, its station's state or both; return the newest seq once on the disk.
+
+        Raises Unavailable, with a sentence for people, when it is not stored.
+        """
+        if self._waiting >= _WAITING_MAX:
+            raise Unavailable("the disk is too slow: too many scans wait to be stored")
+        return await self._submit(write)
+
+    async def probe(self) -> None:
+        """Try the disk, so that `problem` is true now; raise Unavailable when it is not well."""
+        await self._submit()
+
+    @property
+    def extent(self) -> Extent | None:
+        """What is on the disk; None while the file could not be opened yet."""
+        return self._extent
+
+    @property
+    def acked_seq(self) -> int:
+        """The newest seq that central has; the rows up to it are the replay journal."""
+        return self._acked[1] if self._acked else 0
+
+    @property
+    def well(self) -> bool:
+        """True while the last thing to be stored was stored."""
+        return self._extent is not None and self._trouble is None
+
+    @property
+    def problem(self) -> str | None:
+        """Why scans are refused, or what a person has to look at; None when all is well."""
+        return self._trouble or salvage.alarm(self._folder)
+
+    def rows(self, after: int, events_max: int, bytes_max: int) -> list[bytes]:
+        """Return the encoded events that follow `after`, at least one if there is any.
+
+        Raises Unavailable when the disk cannot be read.
+        """
+        chosen: list[bytes] = []
+        size = 0
+        for (event,) in self._read(
+            "SELECT event FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+            after,
+            self._extent.last_seq if self._extent else 0,
+            events_max,
+        ):
+            size += len(event) + 1
+            if chosen and size > bytes_max:
+                break
+            chosen.append(event)
+        return chosen
+
+    def station(self, scanner: str) -> bytes | None:
+        """Return the state kept for a scanner; raise Unavailable when it cannot be read."""
+        if self._extent is None:
+            raise Unavailable(self._trouble or "the outbox is not open yet")
+        rows = self._read("SELECT state FROM station WHERE scanner = ?", scanner)
+        return next((bytes(state) for (state,) in rows), None)
+
+    def acknowledge(self, seq: int) -> None:
+        """Central has all up to `seq`. A lower seq than before makes the journal pending again."""
+        assert self._extent is not None
+        assert 0 <= seq <= self._extent.last_seq
+        self._acked = (self._extent.epoch, seq)
+        if self._ack_flush is None:
+            loop = asyncio.get_running_loop()
+            self._ack_flush = loop.call_later(_ACK_FLUSH_S, self._flush_ack)
+
+    def state(self) -> OutboxState:
+        """Return what to tell everybody."""
+        extent = self._extent
+        if extent is None:
+            return OutboxState(pending=0, oldest_age_s=0, capacity_left=0, problem=self.problem)
+        pending = extent.last_seq - self.acked_seq
+        free = shutil.disk_usage(self._folder).free - self._limits.disk_reserve_bytes
+        room = max(0, min(free, self._limits.max_bytes - extent.pending_bytes))
+        usual = max(_USUAL_ROW_BYTES, extent.pending_bytes // max(1, pending))
+        return OutboxState(
+            pending=pending,
+            oldest_age_s=self._oldest_age_s() if pending else 0,
+            capacity_left=min(room // usual, COUNT_MAX),
+            problem=self.problem,
+        )
+
+    def _oldest_age_s(self) -> float:
+        query = "SELECT stored_ms FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+        try:
+            stored_ms = [row[0] for row in self._read(query, self.acked_seq)]
+        except Unavailable:
+            return 0
+        return max(0.0, time.time() - stored_ms[0] / 1_000) if stored_ms else 0
+
+    def _read(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        try:
+            if self._reader is None:
+                path = self._folder / salvage.FILE_NAME
+                self._reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+            # Closed even when the caller has enough: an open read would stop the log's checkpoints.
+            with closing(self._reader.execute(sql, values)) as cursor:
+                yield from cursor
+        except sqlite3.Error as error:
+            self._close_reader()
+            # Opening it again checks every page, and sets the file aside when one is damaged.
+            self._submit(reopen=True)
+            raise Unavailable(f"the outbox in {self._folder} cannot be read: {error}") from error
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _submit(
+        self, write: Write | Record | None = None, *, reopen: bool = False
+    ) -> "asyncio.Future[int]":
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_seen)
+        self._waiting += 1
+        self._jobs.put(_Job(done, write, reopen))
+        return done
+
+    def _flush_ack(self) -> None:
+        self._ack_flush = None
+        if self._extent is not None and self._extent.acked_seq != self.acked_seq:
+            self._submit()
+
+    def _settle(
+        self, jobs: Sequence[_Job], seqs: Sequence[int], extent: Extent | None, error: str | None
+    ) -> None:
+        """Take over what the writing thread did. Runs in the event loop."""
+        self._waiting -= len(jobs)
+        if error != self._trouble:
+            log.log(logging.ERROR if error else logging.INFO, "outbox: %s", error or "well again")
+        self._trouble = error
+        if extent is not None:
+            if self._extent is None or extent.epoch != self._extent.epoch:
+                self._acked = (extent.epoch, extent.acked_seq)
+                self._close_reader()
+            self._extent = extent
+        if error is None:
+            self.on_commit()
+        for index, job in enumerate(jobs):
+            if job.done.done():
+                continue
+            if error is None:
+                job.done.set_result(seqs[index])
+            else:
+                job.done.set_exception(Unavailable(error))
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The writing thread."""
+        file: OutboxFile | None = None
+        known: Extent | None = None
+        while jobs := self._collect():
+            seqs: list[int] = []
+            error = None
+            try:
+                if file is None or any(job.reopen for job in jobs):
+                    if file is not None:
+                        file.close()
+                    file = salvage.open_file(self._folder, self._limits, self._connect)
+                    if known is not None and known.epoch == file.epoch:
+                        file.forget_after(known.last_seq)
+                    known = file.extent()
+                seqs = self._commit(file, jobs)
+                known = file.extent()
+            except Unavailable as problem:
+                error = str(problem)
+            except (sqlite3.Error, OSError) as problem:
+                error = f"the disk of {self._folder} does not store scans: {problem}"
+                if file is not None:
+                    file.close()
+                    file = None
+            loop.call_soon_threadsafe(self._settle, jobs, seqs, known, error)
+        if file is not None:
+            file.close()
+
+    def _collect(self) -> list[_Job]:
+        """Wait for a job, then take what else waits; return none when it is time to stop."""
+        jobs: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == _GROUP_MAX:
+                return jobs
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs
+        if jobs:
+            self._jobs.put(None)
+        return jobs
+
+    def _commit(self, file: OutboxFile, jobs: Sequence[_Job]) -> list[int]:
+        acked = self._acked
+        if acked is not None and acked[0] == file.epoch:
+            file.acked_seq = acked[1]
+        writes = [job.write for job in jobs if job.write is not None]
+        if not writes:
+            file.touch()
+            return [file.last_seq] * len(jobs)
+        seqs = iter(file.write(writes))
+        return [file.last_seq if job.write is None else next(seqs) for job in jobs]
+
+
+def _seen(done: "asyncio.Future[int]") -> None:
+    """Mark the failure of a job that nobody waits for as looked at: `problem` shows it."""
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,251 @@
+"""The outbox on disk: one SQLite file, used by one thread. See `gateway.outbox` for the promises.
+
+Rows up to the acknowledged seq are the replay journal. `total` is the running sum of bytes, so that
+the size of any range of rows is the difference of two rows, whatever their number.
+"""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from gateway.config import OutboxLimits
+from wire.errors import Unavailable
+
+SCHEMA_VERSION = 1
+#: What a row costs besides its event: keys, page headers, its share of index pages.
+ROW_OVERHEAD_BYTES = 64
+#: Rows of the journal deleted with one commit: enough to keep up, too few to be felt.
+EVICT_ROWS = 64
+#: The write-ahead log is cut back to this after a checkpoint.
+_WAL_BYTES = 4 * 1024 * 1024
+_BUSY_TIMEOUT_S = 5.0
+_SCHEMA = (
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, total INTEGER NOT NULL,"
+    " stored_ms INTEGER NOT NULL, event BLOB NOT NULL) STRICT",
+    "CREATE TABLE station (scanner TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+)
+
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one scan leaves behind: its event as JSON, the station's new state, or both."""
+
+    event: bytes | None
+    scanner: str
+    station: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which rows a file holds: `first_seq` to `last_seq`, acknowledged up to `acked_seq`."""
+
+    epoch: UUID
+    first_seq: int
+    last_seq: int
+    acked_seq: int
+    pending_bytes: int
+
+
+#: Makes the record of a scan once its seq is known.
+Write = Callable[[int], Record]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file the way every part of the outbox does; sqlite3.Error when that fails."""
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: a commit returns after fsync. NORMAL would lose the last scans in a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    return connection
+
+
+class OutboxFile:
+    """The open file. Every method may raise sqlite3.Error; then close it and open it again."""
+
+    def __init__(self, path: Path, limits: OutboxLimits, connect: Connect = connect) -> None:
+        self.path = path
+        self._limits = limits
+        self._connection = connect(path)
+        try:
+            self._load()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _load(self) -> None:
+        (check,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if check != "ok":
+            raise sqlite3.DatabaseError(f"quick_check says {check}")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise Unavailable(
+                f"{self.path} was written by a newer Docktally (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); install the newer version again"
+            )
+        if version == 0:
+            with _Transaction(self._connection):
+                for statement in _SCHEMA:
+                    self._execute(statement)
+                self._execute("INSERT INTO meta VALUES ('epoch', ?), ('acked', '0')", str(uuid4()))
+                self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.epoch = UUID(self._one("SELECT value FROM meta WHERE key = 'epoch'")[0])
+        self.acked_seq = int(self._one("SELECT value FROM meta WHERE key = 'acked'")[0])
+        first = self._row("SELECT seq, total - length(event) FROM events ORDER BY seq LIMIT 1")
+        last = self._row("SELECT seq, total FROM events ORDER BY seq DESC LIMIT 1")
+        self.last_seq: int
+        self._last_total: int
+        self.last_seq, self._last_total = last or (0, 0)
+        self.first_seq, base = first or (1, ROW_OVERHEAD_BYTES)
+        #: The running sum just below the first row.
+        self._base_total = base - ROW_OVERHEAD_BYTES
+
+    def extent(self) -> Extent:
+        """Return which rows there are."""
+        pending_bytes = self._last_total - self._total_at(self.acked_seq)
+        return Extent(self.epoch, self.first_seq, self.last_seq, self.acked_seq, pending_bytes)
+
+    def write(self, writes: Sequence[Write | Record]) -> list[int]:
+        """Commit all in one transaction and return the last seq after each: all of them or none.
+
+        Raises Unavailable when the limits leave no room, sqlite3.Error when the disk fails.
+        """
+        self._check_disk()
+        seq, total = self.last_seq, self._last_total
+        seqs: list[int] = []
+        with _Transaction(self._connection):
+            for write in writes:
+                record = write if isinstance(write, Record) else write(seq + 1)
+                if record.event is not None:
+                    seq += 1
+                    total += len(record.event) + ROW_OVERHEAD_BYTES
+                    self._execute(
+                        "INSERT INTO events VALUES (?, ?, ?, ?)",
+                        seq,
+                        total,
+                        _now_ms(),
+                        record.event,
+                    )
+                if record.station is not None:
+                    self._execute(
+                        "INSERT OR REPLACE INTO station VALUES (?, ?)",
+                        record.scanner,
+                        record.station,
+                    )
+                seqs.append(seq)
+            first, base = self._evict(total)
+            self._put_ack()
+        self.last_seq, self._last_total = seq, total
+        self.first_seq, self._base_total = first, base
+        return seqs
+
+    def touch(self) -> None:
+        """Commit the acknowledged seq alone; Unavailable or sqlite3.Error as `write`."""
+        self._check_disk()
+        self._check_bound(self._last_total)
+        with _Transaction(self._connection):
+            self._put_ack()
+
+    def forget_after(self, seq: int) -> None:
+        """Delete rows above `seq`: of a commit that was refused but reached the disk after all."""
+        if self.last_seq > seq:
+            self._execute("DELETE FROM events WHERE seq > ?", seq)
+            self._last_total = self._total_at(seq)
+            self.last_seq = seq
+
+    def close(self) -> None:
+        """Close the file; what is committed stays."""
+        self._connection.close()
+
+    def _put_ack(self) -> None:
+        self._execute("UPDATE meta SET value = ? WHERE key = 'acked'", str(self.acked_seq))
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self._limits.disk_reserve_bytes:
+            raise Unavailable(
+                f"the disk of {self.path.parent} has {free:,} bytes left, less than the reserve of "
+                f"{self._limits.disk_reserve_bytes:,}; free some space"
+            )
+
+    def _check_bound(self, total: int) -> None:
+        if total - self._total_at(self.acked_seq) > self._limits.max_bytes:
+            raise Unavailable(
+                f"the outbox is full: {self._limits.max_bytes:,} bytes of scans wait for central; "
+                "bring central back or raise outbox.max_bytes"
+            )
+
+    def _evict(self, total: int) -> tuple[int, int]:
+        """Delete the oldest journal rows above the bounds; return the new first seq and base.
+
+        In small steps, so that no scan waits for a big delete. The newest row always stays: it
+        carries the numbering on.
+        """
+        self._check_bound(total)
+        journal = self._total_at(self.acked_seq) - self._base_total
+        excess = max(
+            journal - self._limits.journal_bytes,
+            total - self._base_total - self._limits.max_bytes,
+        )
+        newest = min(self.acked_seq, self.last_seq - 1, self.first_seq + EVICT_ROWS - 1)
+        if excess <= 0 or newest < self.first_seq:
+            return self.first_seq, self._base_total
+        seq, base = self._one(
+            "SELECT seq, total FROM events WHERE seq = ?1 OR (seq < ?1 AND total >= ?2) "
+            "ORDER BY seq LIMIT 1",
+            newest,
+            self._base_total + excess,
+        )
+        self._execute("DELETE FROM events WHERE seq <= ?", seq)
+        return seq + 1, base
+
+    def _total_at(self, seq: int) -> int:
+        if seq >= self.last_seq:
+            return self._last_total
+        row = self._row("SELECT total FROM events WHERE seq = ?", seq)
+        return int(row[0]) if row else self._base_total
+
+    def _execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+    def _row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self._execute(sql, *values).fetchone()
+        return row
+
+    def _one(self, sql: str, *values: object) -> tuple[Any, ...]:
+        row = self._row(sql, *values)
+        if row is None:
+            raise sqlite3.DatabaseError(f"{self.path} lacks a row that it must have")
+        return row
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, rolled back when anything goes wrong."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if error is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

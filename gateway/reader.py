@@ -1,0 +1,201 @@
+"""One scanner from its bytes to its beep: frames, meaning, station, outbox, feedback."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from gateway import barcode, clock, feedback, labels, recording, station
+from gateway.barcode import Unreadable
+from gateway.config import Pattern, Scanner
+from gateway.framing import Frame, Framer
+from gateway.outbox import Outbox
+from gateway.outbox_file import Record
+from gateway.serial_port import Chunk, Down, SerialPort, Up
+from gateway.station import Decision, Refuse, State, Store, Told
+from wire.errors import Malformed, Unavailable
+from wire.events import ScannerState
+
+log = logging.getLogger(__name__)
+
+_PROBLEMS = {
+    "overflow": "64 KiB came without a terminator; check the scanner's suffix",
+    "incomplete": "the code broke off: the scanner was unplugged or fell silent",
+    "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
+}
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened at one scanner since the program started."""
+
+    scans: int = 0
+    unreadable: int = 0
+    refused: int = 0
+    repeats: int = 0
+    last_scan: datetime | None = None
+
+
+class Reader:
+    """Supervises one scanner. `online` tells which beep is true; `changed` hears of a new state."""
+
+    def __init__(
+        self,
+        settings: Scanner,
+        outbox: Outbox,
+        online: Callable[[], bool],
+        changed: Callable[[], None],
+        rng: random.Random,
+    ) -> None:
+        self.settings = settings
+        self.counters = Counters()
+        self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
+        self._defaults = station.Defaults(settings.kind, settings.location)
+        self._port = SerialPort(settings)
+        self._framer = Framer(settings.terminator, settings.prefix.encode("latin-1"))
+        self._plugged = False
+        self._down: str | None = "not opened yet"
+        self._problem: str | None = None
+        self._last: tuple[bytes, float] = (b"", float("-inf"))
+        self._state = State()
+        self._state_epoch: UUID | None = None
+
+    async def run(self) -> None:
+        """Read the scanner until cancelled, through every unplug."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._port.run())
+            while True:
+                await self._turn()
+
+    async def signal(self, pattern: Pattern, text: str) -> None:
+        """Make the scanner beep (or what its configuration has for `pattern`)."""
+        await feedback.give(self._port, self.settings.feedback, self.settings.name, pattern, text)
+
+    def state(self) -> ScannerState:
+        """Return what to tell everybody about this scanner."""
+        return ScannerState(
+            name=self.settings.name,
+            source=self.settings.port,
+            online=self._plugged,
+            mode=self._state.mode or self.settings.kind,
+            location=self._state.location or self.settings.location,
+            scans=self.counters.scans,
+            unreadable=self.counters.unreadable,
+            refused=self.counters.refused,
+            last_scan=self.counters.last_scan,
+            problem=self._down or self._problem,
+        )
+
+    async def _turn(self) -> None:
+        gap = self.settings.terminator == "gap"
+        quiet_ms = self.settings.gap_ms if gap else self.settings.frame_timeout_ms
+        news = await self._port.next(quiet_ms / 1_000 if self._framer.pending else None)
+        at_s = asyncio.get_running_loop().time()
+        match news:
+            case Chunk():
+                frames, at_s = self._framer.feed(news.data), news.at_s
+            case None:
+                frames = self._framer.silence()
+            case Up():
+                frames = []
+                self._plugged, self._down = True, None
+                log.info("scanner %s: reading %s", self.settings.name, self.settings.port)
+            case Down():
+                frames = self._framer.cut()
+                self._plugged, self._down = False, news.reason
+                log.warning(
+                    "scanner %s: %s: %s", self.settings.name, self.settings.port, news.reason
+                )
+        for frame in frames:
+            await self._on_frame(frame, at_s)
+        if not isinstance(news, Chunk) or frames:
+            self._changed()
+
+    async def _on_frame(self, frame: Frame, at_s: float) -> None:
+        data, last_s = self._last
+        if frame.data == data and (at_s - last_s) * 1_000 < self.settings.repeat_window_ms:
+            self.counters.repeats += 1
+            log.info("scanner %s: same code again at once, ignored", self.settings.name)
+            return
+        now = clock.now()
+        try:
+            self._load_state()
+            pattern, text = await self._accept(frame, now)
+            self._last = (frame.data, at_s)
+        except Unavailable as error:
+            pattern, text = self._refuse(str(error))
+        await self.signal(pattern, text)
+
+    async def _accept(self, frame: Frame, now: datetime) -> tuple[Pattern, str]:
+        """Store what the frame means; return what to signal. Unavailable: nothing was stored."""
+        decision = self._decide(frame, now)
+        match decision:
+            case Refuse():
+                return self._refuse(decision.message)
+            case Told():
+                await self._outbox.append(
+                    Record(None, self.settings.name, station.encode(decision.state))
+                )
+                self._state = decision.state
+                self._problem = None
+                return "good", "noted"
+            case Store():
+                return await self._store(decision, now)
+
+    def _decide(self, frame: Frame, now: datetime) -> Decision:
+        if frame.problem is not None:
+            cut = Unreadable(frame.data, None, frame.problem, _PROBLEMS[frame.problem])
+            return station.on_barcode(self._defaults, self._state, cut)
+        label = labels.read(frame.data)
+        if label is not None:
+            return station.on_label(self._defaults, self._state, label, frame.data)
+        meaning = barcode.parse(
+            frame.data,
+            today=now.date(),
+            symbology=self.settings.symbology,
+            region=self.settings.region,
+            separators=self.settings.separators,
+            aim_required=self.settings.aim_required,
+        )
+        try:
+            return station.on_barcode(self._defaults, self._state, meaning)
+        except ValueError as error:  # a field that is longer or larger than the protocol allows
+            odd = Unreadable(frame.data, meaning.aim, "bad_value", str(error))
+            return station.on_barcode(self._defaults, self._state, odd)
+
+    async def _store(self, decision: Store, now: datetime) -> tuple[Pattern, str]:
+        scan = decision.scan
+        try:
+            write = recording.write_of(
+                scan, decision.state, self.settings.name, now, clock.stamp(), self._rng
+            )
+        except Malformed as error:
+            return self._refuse(str(error))
+        seq = await self._outbox.append(write)
+        self._state = decision.state.after(seq, undoable=scan.undoable)
+        self.counters.last_scan = now
+        if scan.kind == "unreadable":
+            # Kept as evidence, but no goods are booked: the person has to scan again.
+            self.counters.unreadable += 1
+            self._problem = scan.reason
+            return "refused", f"seq {seq}: {scan.reason}"
+        self.counters.scans += 1
+        self._problem = None
+        return ("good" if self._online() else "offline"), f"seq {seq}: {scan.kind}"
+
+    def _refuse(self, message: str) -> tuple[Pattern, str]:
+        self.counters.refused += 1
+        self._problem = message
+        return "refused", message
+
+    def _load_state(self) -> None:
+        """Take up what the station was told before this program or this outbox file began."""
+        extent = self._outbox.extent
+        if extent is not None and self._state_epoch == extent.epoch:
+            return
+        kept = self._outbox.station(self.settings.name)
+        self._state = State() if kept is None else station.decode(kept)
+        self._state_epoch = extent.epoch if extent else None

@@ -1,0 +1,135 @@
+"""A damaged outbox file: what can be read is carried over, the file itself is kept for a person.
+
+The new file is complete before the damaged one is moved, and both moves are renames: a power cut at
+any moment leaves either the damaged file in place or the new one ready to take its place.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway import station
+from gateway.config import OutboxLimits
+from gateway.outbox_file import Connect, OutboxFile, Record, connect
+from wire import codec
+from wire.errors import Malformed
+from wire.events import Event
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "outbox.db"
+#: Not SQLite; torn pages; or a file of ours whose tables are gone.
+_DAMAGE = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR}
+_EXTENDED_CODE_BITS = 0xFF
+
+
+def open_file(folder: Path, limits: OutboxLimits, connect: Connect = connect) -> OutboxFile:
+    """Return the outbox in `folder`; a damaged one is set aside and what it held carried over.
+
+    Raises sqlite3.Error or Unavailable when the disk does not let us, now.
+    """
+    path, successor = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
+    if successor.exists() and not path.exists():
+        successor.rename(path)
+    _remove(successor)
+    try:
+        return OutboxFile(path, limits, connect)
+    except (sqlite3.DatabaseError, ValueError) as error:
+        if not _is_damage(error):
+            raise
+        log.critical("the outbox %s is damaged: %s", path, error)
+    with closing(OutboxFile(successor, limits, connect)) as target:
+        carried = _carry_over(path, target)
+    aside = f"{FILE_NAME}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(folder / f"{aside}{suffix}")
+    successor.rename(path)
+    log.critical("the damaged outbox is kept as %s; %d scans were carried over", aside, carried)
+    return OutboxFile(path, limits, connect)
+
+
+def alarm(folder: Path) -> str | None:
+    """Return what a person has to know about damaged files in `folder`, None when there is none."""
+    names = sorted(file.name for file in folder.glob(f"{FILE_NAME}.corrupt-*[0-9]"))
+    if not names:
+        return None
+    return (
+        f"the outbox was damaged and set aside as {names[-1]}; scans it held that could be read "
+        f"were carried over. Compare the stock, then move the file away from {folder}"
+    )
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or (code & _EXTENDED_CODE_BITS) in _DAMAGE
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("-wal", "-shm", ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _carry_over(damaged: Path, target: OutboxFile) -> int:
+    renumbered: dict[int, int] = {}
+    with closing(sqlite3.connect(damaged)) as source:
+        try:
+            (epoch,), (acked,) = source.execute(
+                "SELECT value FROM meta WHERE key IN ('epoch', 'acked') ORDER BY key = 'acked'"
+            ).fetchall()
+            unacknowledged = _readable(source, int(acked))
+        except (sqlite3.Error, ValueError):
+            # Without the watermark nobody can say which rows are booked already.
+            log.critical("nothing can be read from %s", damaged)
+            return 0
+        for seq, event in sorted(unacknowledged.items()):
+            fresh = target.last_seq + 1
+            moved = _renumber(event, fresh, f"seq {seq} of epoch {epoch}", renumbered)
+            target.write([Record(moved, event.scanner, None)])
+            renumbered[seq] = fresh
+        with contextlib.suppress(sqlite3.Error):
+            for scanner, data in source.execute("SELECT scanner, state FROM station"):
+                with contextlib.suppress(ValueError):
+                    target.write([Record(None, scanner, _moved_state(data, renumbered))])
+    return len(renumbered)
+
+
+def _readable(source: sqlite3.Connection, acked: int) -> dict[int, Event]:
+    """Return what can be read from both ends towards the damaged pages."""
+    found: dict[int, Event] = {}
+    for direction in ("ASC", "DESC"):
+        found.update(_read(source, acked, direction))
+    return found
+
+
+def _read(source: sqlite3.Connection, acked: int, direction: str) -> Iterator[tuple[int, Event]]:
+    rows = source.execute(
+        f"SELECT seq, event FROM events WHERE seq > ? ORDER BY seq {direction}",  # noqa: S608
+        (acked,),
+    )
+    with contextlib.suppress(sqlite3.Error):
+        for seq, data in rows:
+            with contextlib.suppress(Malformed, TypeError):
+                yield seq, codec.decode(Event, bytes(data))
+
+
+def _renumber(event: Event, seq: int, origin: str, renumbered: dict[int, int]) -> bytes:
+    warnings = (*event.warnings, f"salvaged: was {origin}")
+    undo_of = event.undo_of
+    if undo_of is not None:
+        undo_of = renumbered.get(undo_of)
+        if undo_of is None:
+            warnings = (*warnings, f"undo_of_lost: undid seq {event.undo_of} of that epoch")
+    update = {"seq": seq, "undo_of": undo_of, "warnings": warnings, "recorded_late": True}
+    return codec.encode(event.model_copy(update=update))
+
+
+def _moved_state(data: bytes, renumbered: dict[int, int]) -> bytes:
+    state = station.decode(data)
+    undoable = tuple(renumbered[seq] for seq in state.undoable if seq in renumbered)
+    return station.encode(replace(state, undoable=undoable))
