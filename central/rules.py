@@ -101,6 +101,8 @@ def decide(event: Event, each_per: int) -> Decision:
 
 def _move(event: Event, quantity: int) -> Move | Held:
     here, there = event.location, event.to_location
+    if here is None and event.kind != "adjust":
+        return _missing("location", event)
     ends: tuple[Place | None, Place | None]
     match event.kind:
         case "receive":
@@ -116,9 +118,7 @@ def _move(event: Event, quantity: int) -> Move | Held:
         case _:  # putaway, move, pick
             ends = (here, there)
     origin, target = ends
-    if origin is None:
-        return _missing("location", event)
-    if target is None:
+    if origin is None or target is None:
         return _missing("destination", event)
     if origin == target:
         return Held("same_place", f"{event.kind} from {origin} to {target} moves nothing")

@@ -104,7 +104,12 @@ INVARIANTS: dict[str, tuple[str, str]] = {
 def run(reader: Engine) -> list[Finding]:
     """Return every violation found in one snapshot; empty means proven."""
     with reader.begin() as connection:
-        return [*_queries(connection), *_announced(connection), *_feed(connection)]
+        return findings(connection)
+
+
+def findings(connection: Connection) -> list[Finding]:
+    """Return every violation that this transaction sees."""
+    return [*_queries(connection), *_announced(connection), *_feed(connection)]
 
 
 def _queries(connection: Connection) -> Iterator[Finding]:

@@ -1,8 +1,12 @@
 """Fixtures that every kind of test may ask for."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from central import database, verify
+from central.writer import Writer, number
+from ledgers import SELLABLE, Site, new_database
 from neighbours import Mosquitto, need
 
 
@@ -19,3 +23,18 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.kill()
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Give a ledger with a small catalogue and one gateway's hand on it; prove it at the end."""
+    path = new_database(tmp_path)
+    engine, reader = database.open_writer(path), database.open_reader(path)
+    async with Writer(engine, SELLABLE) as writer:
+        site = Site(writer, reader)
+        yield site
+        while await writer.submit(number):
+            pass
+    assert verify.run(reader) == []
+    reader.dispose()
+    engine.dispose()

@@ -1,0 +1,66 @@
+"""docktally verify: each planted corruption is found, and nothing is repaired."""
+
+from pathlib import Path
+
+import pytest
+from central import commands, verify
+from ledgers import Site, ask
+from sqlalchemy import text
+
+CORRUPTIONS = {
+    "V1": "INSERT INTO entry (stream, seq, line, item, lot, from_loc, to_loc, qty, reason, "
+    "occurred_us) VALUES (9, 9, 0, 1, '', 1, 1 + 1, 1, 'x', 0)",
+    "V2": "UPDATE stock SET qty = qty + 1 WHERE loc = (SELECT id FROM location WHERE code='DOCK-1')",
+    "V3": "UPDATE stock SET qty = qty + 1 WHERE loc = (SELECT id FROM location WHERE code='DOCK-1')",
+    "V4": "UPDATE avail SET on_hand = on_hand + 1",
+    "V5": "UPDATE avail SET reserved = reserved + 1",
+    "V6": "UPDATE reservation SET state = 'done'",
+    "V7": "UPDATE reservation SET expires_us = 1",
+    "V8": "UPDATE reservation_line SET g_on_hand = 0",
+    "V9": "INSERT INTO entry (stream, seq, line, item, lot, from_loc, to_loc, qty, reason, "
+    "occurred_us, reverses) VALUES (1, 1, 7, 1, '', 1, 2, 9, 'x', 0, 1)",
+    "V10": "UPDATE outbox SET body = '{}'",
+    "V12": "UPDATE stream SET applied_seq = applied_seq + 1",
+    "V14": "INSERT INTO stock (item, loc, lot, qty) VALUES (999, 1, '', 0)",
+}
+
+
+@pytest.mark.parametrize("invariant", CORRUPTIONS)
+async def test_each_corruption_is_found(site: Site, invariant: str) -> None:
+    """A ledger that holds becomes one that does not, under the right number."""
+    await site.do(quantity=3)
+    await ask(site, "k", ("VALVE", 1))
+    assert verify.run(site.reader) == []
+    with pytest.raises(_Undo), site.writer.engine.begin() as connection:
+        connection.execute(text(CORRUPTIONS[invariant]))
+        found = {finding.invariant for finding in verify.findings(connection)}
+        raise _Undo  # the fixture proves the ledger again at the end
+    assert invariant in found
+
+
+class _Undo(Exception):
+    pass
+
+
+async def test_the_command_says_what_it_found(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 0 and the list of what holds; 1 and the findings otherwise."""
+    await site.do()
+    database = ["--database", str(tmp_path / "central.db")]
+    assert commands.prove(database) == 0
+    assert "proven" in capsys.readouterr().out
+    with site.writer.engine.begin() as connection:
+        connection.execute(text("UPDATE avail SET on_hand = 5"))
+    assert commands.prove(database) == 1
+    assert "V4" in capsys.readouterr().out
+    with site.writer.engine.begin() as connection:
+        connection.execute(text("UPDATE avail SET on_hand = 1"))
+
+
+def test_a_missing_database_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not created by asking about it."""
+    path = tmp_path / "nowhere.db"
+    assert commands.prove(["--database", str(path)]) == 1
+    assert "there is no database" in capsys.readouterr().err
+    assert not path.exists()
