@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway import app, config, outbox
 from gateway.config import Config, ConfigError
 from gateway.outbox import InUse
+from wire.broker import parse_broker
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -25,6 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         settings = config.load(arguments.config)
+        if arguments.broker is not None:
+            settings = settings.model_copy(update={"broker": arguments.broker})
         with outbox.locked(settings.data):
             asyncio.run(_until_told(settings, arguments.config))
     except (ConfigError, InUse) as error:
@@ -46,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("gateway.toml"),
         metavar="FILE",
         help="the configuration, a TOML file (default: gateway.toml)",
+    )
+    parser.add_argument(
+        "--broker", type=parse_broker, help="MQTT broker, instead of the configured one"
     )
     parser.add_argument(
         "--log-level", choices=_LEVELS, default="info", help="how much to say (default: info)"
