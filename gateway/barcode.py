@@ -25,7 +25,6 @@ MAX_FRAME_BYTES = 64 * 1024
 _ADVICE = {
     "bad_aim": "Check that the scanner sends AIM identifiers and that its cable is sound.",
     "bad_check_digit": "Scan again; if it fails again, the label is misprinted.",
-    "missing_separator": "Nothing was booked.",
     "too_long": "Check the scanner's terminator setting.",
 }
 

@@ -15,6 +15,9 @@ MAX_ELEMENTS = 64
 # Keys that start an element string of a label: where a lost separator shows itself.
 _KEYS_WITH_CHECK_DIGIT = ("00", "01", "02")
 
+# A real label without its separators is no longer; noise may be.
+_LONGEST_LOST = 200
+
 Parsed = list[tuple[Identifier, str]]
 
 
@@ -71,6 +74,7 @@ def _lost_separator(known: Table, text: str, identifier: Identifier, value: str)
     """If an over-long value hides a whole key, say that the scanner drops the separator."""
     if identifier.predefined or GS in text or len(value) <= identifier.maximum:
         return None
+    value = value[:_LONGEST_LOST]
     for cut in range(1, min(identifier.maximum, len(value) - 2) + 1):
         at = cut
         while found := known.at(value, at):

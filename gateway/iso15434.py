@@ -62,9 +62,9 @@ def read(text: str, today: date) -> Reading:
     warnings: list[str] = []
     body = text.partition(_HEADER)[2]
     body, record, group, end = _separators(body, warnings)
-    if text[0] == ">" or not record:
+    if text[0] == ">" and "malformed_header" not in warnings:
         warnings.append("malformed_header")
-    blocks = body.split(record) if record and record != group else [body]
+    blocks = body.split(record) if record != group else [body]
     if len(blocks) > 1 and _is_trailer(blocks[-1], end):
         blocks.pop()
     else:
@@ -106,7 +106,9 @@ def _separators(body: str, warnings: list[str]) -> tuple[str, str, str, str]:
     group = group or _GS
     if record or group != _GS:
         warnings.append("substituted_control_chars")
-    return body[match.start(1) :], record, group, _EOT
+    if not record:
+        warnings.append("malformed_header")
+    return body[match.start(1) :], record or _RS, group, _EOT
 
 
 def _block(block: str, group: str, reading: Reading, today: date) -> None:
@@ -126,7 +128,8 @@ def _block(block: str, group: str, reading: Reading, today: date) -> None:
 
 
 def _identifiers(fields: list[str], reading: Reading, today: date) -> None:
-    known = []
+    known = reading.fields.setdefault("dis", [])
+    assert isinstance(known, list)
     for field in fields:
         match = _FIELD.fullmatch(field)
         if match is None:
@@ -138,18 +141,13 @@ def _identifiers(fields: list[str], reading: Reading, today: date) -> None:
             _name(identifier, value, reading, today)
     if not known:
         raise Misread("bad_format", f"no field of this label has a data identifier: {fields[0]!r}")
-    reading.fields["dis"] = [*_listed(reading), *known]
-
-
-def _listed(reading: Reading) -> list[list[str]]:
-    known = reading.fields.get("dis", [])
-    assert isinstance(known, list)
-    return known
 
 
 def _name(identifier: str, value: str, reading: Reading, today: date) -> None:
     if identifier == "Q":
-        reading.fields["qty"] = quantity(value)
+        printed = quantity(value)
+        if reading.fields.setdefault("qty", printed) != printed:
+            raise Misread("bad_value", f"two quantities: {reading.fields['qty']} and {printed}")
     elif name := _DATES.get(identifier):
         reading.fields[name] = _day(value, today)
     elif name := _NAMES.get(identifier):

@@ -58,7 +58,10 @@ def read(aim: Aim | None, body: bytes, setting: Setting) -> Reading:
 def _normal(name: str) -> str:
     """One spelling for "EAN-13", "ean13" and "UPC-A sent as 13 digits"."""
     squeezed = "".join(char for char in name.lower() if char.isalnum())
-    return "upca" if squeezed.startswith("upcasent") else squeezed
+    for stem in ("upcasent", "databar"):
+        if squeezed.startswith(stem):
+            return stem.removesuffix("sent")
+    return squeezed
 
 
 def _gs1(text: str, setting: Setting) -> Reading:

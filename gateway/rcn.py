@@ -110,8 +110,14 @@ def read(number: str, circulation: str, region: str | None) -> Reading:
     reading.kind = "rcn"
     reading.fields.update(restricted=True, usage=circulation)
     thirteen = number.zfill(14)[1:]
-    rule = _RULES[region].get(thirteen[:2]) if region and circulation == "geographical" else None
-    if rule is None or region is None:
+    if circulation == "company":
+        reading.fields["base_item_gtin"] = number
+        return reading
+    if region is None:
+        return reading
+    rule = _RULES[region].get(thirteen[:2])
+    if rule is None:
+        reading.fields["base_item_gtin"] = number
         return reading
     value = thirteen[12 - rule.digits : 12]
     if rule.price_check and _price_check(value) != thirteen[11 - rule.digits]:

@@ -39,6 +39,8 @@ DATALOGIC_ESCAPES = {
     "8": "red LED on",
     "9": "red LED off",
 }
+# Menu commands may be strung together, but not without end.
+_LONGEST_COMMAND = 512
 _HONEYWELL = re.compile(rb"(?:\x1b[ab1-8],)+")
 _HONEYWELL_ONE = re.compile(rb"\x1b([ab1-8]),")
 _HONEYWELL_TRIGGER = {b"\x16T\r": "trigger on", b"\x16U\r": "trigger off"}
@@ -88,6 +90,8 @@ def _unknown(raw: bytes, brand: str) -> Misread:
 
 def honeywell(raw: bytes) -> dict[str, object]:
     """Host ACK, triggers, Metrologic program mode and menu replies; raises Misread."""
+    if len(raw) > _LONGEST_COMMAND:
+        raise _unknown(raw, "Honeywell")
     if _HONEYWELL.fullmatch(raw):
         names = [HONEYWELL_HOST_ACK[code.decode()] for code in _HONEYWELL_ONE.findall(raw)]
         return _to_scanner("honeywell", f"Host ACK: {', '.join(names)}")

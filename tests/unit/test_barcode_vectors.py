@@ -202,3 +202,69 @@ def test_unknown_region_is_an_error_of_configuration() -> None:
     """A misspelt region stops at once and names those there are."""
     with pytest.raises(ValueError, match="known: dk"):
         parse(b"1", today=_FROZEN, region="mars")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "[)>\x1e06\x1dP12\x1dQ5\x1e\x04",
+        "[)>␞06␝P12␝Q5␞␄",
+        "[)>\uf70c06\uf70bP12\uf70bQ5\uf70c\uf70d",
+        "[)><RS>06<GS>P12<GS>Q5<RS><EOT>",
+        "[)>06\x1dP12\x1dQ5",
+        ">[)>06\x1dP12\x1dQ5\x1e\x04\r",
+    ],
+)
+def test_receiving_label_is_read_in_every_spelling(label: str) -> None:
+    """The header shows what the printer made of the control characters."""
+    result = parse(label.encode(), today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert result.kind == "iso15434"
+    assert (result.derived["customer_part"], result.derived["qty"]) == ("12", 5)
+    assert bool(result.warnings) == ("\x1e06\x1d" not in label)
+
+
+@pytest.mark.parametrize(
+    ("label", "error_class"),
+    [
+        ("[)>", "truncated_envelope"),
+        ("[)>\x1e", "truncated_envelope"),
+        ("[)>\x1e06", "truncated_envelope"),
+        ("[)>\x1e06\x1d\x1e\x04", "empty_format"),
+        ("[)>06P12Q5", "missing_separator"),
+        ("[)>\x1e06\x1dQten\x1e\x04", "bad_value"),
+        ("[)>\x1e06\x1dQ5\x1dQ6\x1e\x04", "bad_value"),
+        ("[)>\x1e06\x1d14D20261301\x1e\x04", "bad_date"),
+        ("[)>\x1e05\x1d0109506000134353\x1e\x04", "bad_check_digit"),
+    ],
+)
+def test_broken_receiving_label_is_refused(label: str, error_class: str) -> None:
+    """A label that breaks off or contradicts itself gives no quantity at all."""
+    result = parse(label.encode(), today=_FROZEN)
+    assert isinstance(result, Unreadable)
+    assert result.error_class == error_class
+
+
+def test_format_05_of_a_receiving_label_holds_element_strings() -> None:
+    """GS1 data inside the envelope is read like GS1 data outside."""
+    label = b"[)>\x1e05\x1d0109506000134352\x1d10L1\x1d17261130\x1e\x04"
+    result = parse(label, today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert (result.gtin14, result.lot, result.expiry) == (
+        "09506000134352",
+        "L1",
+        date(2026, 11, 30),
+    )
+
+
+def test_lcsc_bag_is_read() -> None:
+    """A distributor's own notation gives part number and quantity."""
+    label = b"{pbn:PICK2009291337,on:SO2009291337,pc:C312270,pm:ST-1-102-A01,qty:2,mc:,cc:1}"
+    result = parse(label, today=_FROZEN)
+    assert isinstance(result, Barcode)
+    assert result.kind == "vendor"
+    assert {name: result.derived[name] for name in ("vendor", "sku", "qty")} == {
+        "vendor": "LCSC",
+        "sku": "C312270",
+        "qty": 2,
+    }

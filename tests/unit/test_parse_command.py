@@ -10,11 +10,7 @@ import pytest
 
 from gateway import parse, parse_row
 
-_COMMAND = [
-    sys.executable,
-    "-c",
-    "import sys; from gateway.parse import main; sys.exit(main(sys.argv[1:]))",
-]
+_PROGRAM = "import sys; from gateway.parse import main; sys.exit(main(sys.argv[1:]))"
 _ROOT = Path(__file__).parents[2]
 
 
