@@ -1,0 +1,111 @@
+"""`docktally monitor`: watch stock, docks and alerts live."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from monitor import config, headless
+from wire.broker import parse_broker
+
+
+def main(argv: list[str]) -> int:
+    """Run `docktally monitor ...`; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = _settings(arguments)
+        _log_to(arguments)
+    except (config.ConfigError, OSError) as error:
+        return _fail(str(error))
+    if arguments.headless:
+        headless.run(settings)
+        return 0
+    return _draw(settings)
+
+
+def _draw(settings: config.Config) -> int:
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        return _fail(
+            "this is not a terminal, so there is nothing to draw on. Run it in a terminal (over"
+            " ssh: ssh -t), or use --headless for one line of JSON per change"
+        )
+    try:
+        from monitor.app import MonitorApp
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"{error.name} is not installed; install it with: pip install 'docktally[monitor]'"
+        )
+    app = MonitorApp(settings)
+    app.run()
+    return app.return_code or 0
+
+
+def _settings(arguments: argparse.Namespace) -> config.Config:
+    settings = config.load(arguments.config) if arguments.config else config.Config()
+    data = settings.model_dump(exclude_unset=True)
+    screen = data.setdefault("monitor", {})
+    for name in ("site", "low"):
+        if getattr(arguments, name) is not None:
+            screen[name] = getattr(arguments, name)
+    if arguments.topic_root is not None:
+        data["topic_root"] = arguments.topic_root
+    if arguments.broker is not None:
+        data["broker"] = arguments.broker
+    return config.check(data)
+
+
+def _log_to(arguments: argparse.Namespace) -> None:
+    """Log to the file that was asked for; never onto the screen that is being drawn."""
+    handler: logging.Handler
+    if arguments.log_file is not None:
+        handler = logging.FileHandler(arguments.log_file, encoding="utf-8")
+    elif arguments.headless:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        handler = logging.NullHandler()
+    logging.basicConfig(
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[handler],
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="docktally monitor",
+        description="Watch stock, docks, scans and alerts live. It only listens, it never writes.",
+        epilog="Press ? inside for the keys.",
+    )
+    add = parser.add_argument
+    add(
+        "--broker", type=_broker, metavar="HOST[:PORT]", help="MQTT broker (default 127.0.0.1:1883)"
+    )
+    add("--site", help="show one site only (default: all)")
+    add("--low", type=int, metavar="N", help="available N or less is low (default 10)")
+    add("--config", type=Path, metavar="FILE", help="TOML file with [broker] and [monitor]")
+    add("--topic-root", metavar="ROOT", help="topics are below this (default docktally/v1)")
+    add("--headless", action="store_true", help="print one JSON line per change, draw nothing")
+    add("--log-file", type=Path, metavar="FILE", help="log here (default: nowhere)")
+    add(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="how much to log (default info)",
+    )
+    return parser
+
+
+def _broker(text: str) -> object:
+    try:
+        return parse_broker(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _fail(sentence: str) -> int:
+    print(f"docktally monitor: {sentence}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

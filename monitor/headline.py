@@ -1,0 +1,157 @@
+"""The first line of the screen, as much of it as fits, and the sentence below when all is not well.
+
+Link, central and the age of the data are told apart and never left out. Pure.
+"""
+
+from typing import NamedTuple
+
+from monitor import figures
+from monitor.board import Board, Trust
+from monitor.dock_health import docks_in_trouble
+from monitor.spans import Line, Span, Tone, cells, fit, printable
+
+_TRUST: dict[Trust, Span] = {
+    "live": Span("● LIVE", "good"),
+    "stored": Span("◌ STORED", "warn"),
+    "stopped": Span("▲ STOPPED", "warn"),
+    "lost": Span("✖ NOT LIVE", "bad"),
+}
+_BETWEEN = Span(" │ ", "muted")
+_SECONDS_CALM = 10.0
+
+
+class Showing(NamedTuple):
+    """What the table shows just now: rows after the filter, and updates held back by a pause."""
+
+    rows: int
+    paused: bool = False
+    waiting: int = 0
+
+
+class _Piece(NamedTuple):
+    long: Line
+    short: Line
+    droppable: bool = True
+
+
+def headline(board: Board, showing: Showing, now: float, width: int) -> Line:
+    """Return the status line in at most `width` cells; the least important pieces give way."""
+    pieces = _pieces(board, showing, now)
+    lines = [piece.long for piece in pieces]
+    for index in reversed(range(len(pieces))):
+        if _cells_of(lines) <= width:
+            break
+        lines[index] = pieces[index].short
+    kept = list(range(len(pieces)))
+    for index in reversed(range(len(pieces))):
+        if _cells_of([lines[each] for each in kept]) <= width:
+            break
+        if pieces[index].droppable:
+            kept.remove(index)
+    return fit(_joined([lines[index] for index in kept]), width)
+
+
+def notice(board: Board, now: float) -> Line | None:
+    """Return the sentence that says what is wrong and what happens next; None when all is well."""
+    for_how_long = figures.age(now - board.link.since)
+    match board.trust:
+        case "lost":
+            rows = " Rows stay as they were." if len(board.stock) else ""
+            return [
+                Span(f" ✖ {printable(board.link.reason)}", "bad"),
+                Span(f" ({for_how_long}).{rows} Trying again by itself."),
+            ]
+        case "stored":
+            return [
+                Span(" ◌ Central has not been heard yet: ", "warn"),
+                Span("what you see is the broker's stored copy, as old as each row's age says."),
+            ]
+        case "stopped":
+            away = figures.age(now - board.central.at) if board.central else ""
+            return [
+                Span(f" ▲ Central is offline ({away}): ", "warn"),
+                Span("stock stands still. Docks keep every scan and send it when central is back."),
+            ]
+    if board.malformed:
+        reason = printable(board.malformed_reason)
+        return [Span(f" ? {board.malformed:,} messages not understood; the last: {reason}", "warn")]
+    return None
+
+
+def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
+    """Return the pieces, most important first; that is also their order on the screen."""
+    pieces = [
+        _Piece([Span(" "), _TRUST[board.trust]], [Span(" "), _TRUST[board.trust]], droppable=False)
+    ]
+    if showing.paused:
+        paused = Span("‖ PAUSED", "accent")
+        pieces.append(
+            _Piece([paused, Span(f", {showing.waiting:,} updates waiting")], [paused], False)
+        )
+    pieces += [_link(board, now), _central(board, now), _data(board, now)]
+    total = len(board.stock)
+    pieces.append(
+        _Piece(
+            [Span(f"{total:,} SKUs, {showing.rows:,} shown")],
+            [Span(f"{showing.rows:,} of {total:,}" if showing.rows != total else f"{total:,}")],
+        )
+    )
+    new = len(board.unseen_alerts)
+    tone: Tone = "warn" if new else "muted"
+    pieces.append(
+        _Piece(
+            [Span(f"! {new} new alert{'' if new == 1 else 's'}", tone)], [Span(f"! {new}", tone)]
+        )
+    )
+    trouble = docks_in_trouble(board)
+    if trouble:
+        docks = [Span(f"▲ {trouble} dock{'' if trouble == 1 else 's'}", "warn")]
+        pieces.append(_Piece(docks, docks))
+    pieces.append(_Piece([Span(figures.clock(now))], [Span(figures.clock(now))]))
+    rate = f"{board.changes.per_second(now):,.0f}"
+    pieces.append(_Piece([Span(f"{rate} changes/s", "muted")], [Span(f"{rate}/s", "muted")]))
+    return pieces
+
+
+def _link(board: Board, now: float) -> _Piece:
+    if board.link.up:
+        words = [Span("broker "), Span("●", "good")]
+        return _Piece(words, words, droppable=False)
+    down = [Span("broker "), Span("✖", "bad")]
+    age = figures.age(now - board.link.since)
+    return _Piece([*down, Span(f" down {age}", "bad")], down, droppable=False)
+
+
+def _central(board: Board, now: float) -> _Piece:
+    central = board.central
+    if central is None or central.generation != board.generation or not board.link.up:
+        words = [Span("central "), Span("◌", "warn")]
+        return _Piece([*words, Span(" not heard", "warn")], words, droppable=False)
+    if not central.state.online:
+        words = [Span("central "), Span("✖", "bad")]
+        age = figures.age(now - central.at)
+        return _Piece([*words, Span(f" offline {age}", "bad")], words, droppable=False)
+    words = [Span("central "), Span("●", "good")]
+    lag = Span(f" {central.state.lag_ms:,.0f} ms", "muted")
+    return _Piece([*words, lag], words, droppable=False)
+
+
+def _data(board: Board, now: float) -> _Piece:
+    age = board.data_age(now)
+    if age is None:
+        words = [Span("no data yet", "warn")]
+        return _Piece(words, words, droppable=False)
+    tone: Tone = "plain" if age < _SECONDS_CALM and board.trust == "live" else "warn"
+    text = figures.age(age)
+    return _Piece([Span(f"data {text} old", tone)], [Span(f"{text} old", tone)], droppable=False)
+
+
+def _joined(lines: list[Line]) -> Line:
+    joined = Line()
+    for line in lines:
+        joined += [_BETWEEN, *line] if joined else line
+    return joined
+
+
+def _cells_of(lines: list[Line]) -> int:
+    return cells(_joined(lines))

@@ -1,0 +1,153 @@
+"""The availability of every item at every site, as columns. Pure; 100,000 rows are its usual size.
+
+A row id is an index into every column and never changes, so a view is a list of row ids.
+"""
+
+import copy
+from typing import Literal
+
+from monitor.spans import printable
+from monitor.trail import Trail
+from wire.events import Availability
+
+Level = Literal["", "low", "out"]
+
+_COLUMNS = (
+    "sku", "site", "name", "on_hand", "reserved", "safety", "available", "version", "as_of",
+    "cause", "generation", "moved", "moved_at", "search",
+)  # fmt: skip
+
+
+class Stock:
+    """Columns of stock; `apply` costs the same whatever the size.
+
+    `changed` collects the rows touched since it was last taken. `generation` of a row is the link
+    generation that last heard it: an older one was not heard since the link came back.
+    """
+
+    def __init__(self, low_limit: int, opened: float = 0.0) -> None:
+        self.low_limit = low_limit
+        self.opened = opened
+        self.sku: list[str] = []
+        self.site: list[str] = []
+        self.name: list[str] = []
+        self.on_hand: list[int] = []
+        self.reserved: list[int] = []
+        self.safety: list[int] = []
+        self.available: list[int] = []
+        self.version: list[int] = []
+        self.as_of: list[float] = []
+        self.cause: list[str] = []
+        self.generation: list[int] = []
+        #: +1 when the last change raised `available`, -1 when it lowered it, and when.
+        self.moved: list[int] = []
+        self.moved_at: list[float] = []
+        #: What the filter looks into.
+        self.search: list[str] = []
+        self.gone: set[int] = set()
+        self.low: set[int] = set()
+        self.out: set[int] = set()
+        self.changed: set[int] = set()
+        self.sites: set[str] = set()
+        self.trails: dict[int, Trail] = {}
+        self.sku_width = 0
+        #: How many updates were taken since the start.
+        self.applied = 0
+        self._index: dict[tuple[str, str], int] = {}
+
+    def __len__(self) -> int:
+        return len(self.sku) - len(self.gone)
+
+    def apply(self, item: Availability, now: float, generation: int) -> bool:
+        """Take an availability; False when its version is not newer than what is known."""
+        row = self._index.get((item.site, item.sku))
+        if row is None:
+            row = self._append(item)
+        elif row in self.gone:
+            self.gone.discard(row)
+        elif item.version <= self.version[row]:
+            if item.version == self.version[row] and self.generation[row] != generation:
+                self.generation[row] = generation
+                self.changed.add(row)
+            return False
+        else:
+            self._move(row, item.available, now)
+        self.on_hand[row] = item.on_hand
+        self.reserved[row] = item.reserved
+        self.safety[row] = item.safety
+        self.available[row] = item.available
+        self.version[row] = item.version
+        self.as_of[row] = item.as_of.timestamp()
+        self.cause[row] = item.cause
+        self.generation[row] = generation
+        if item.name != self.name[row]:
+            self.name[row] = item.name
+            self.search[row] = f"{item.sku}\n{item.name}\n{item.site}".casefold()
+        self._sort_out(row)
+        self.changed.add(row)
+        self.applied += 1
+        return True
+
+    def remove(self, site: str, sku: str) -> bool:
+        """Take an item away whose topic was cleared; False when it is not there."""
+        row = self._index.get((site, sku))
+        if row is None or row in self.gone:
+            return False
+        self.gone.add(row)
+        self.low.discard(row)
+        self.out.discard(row)
+        self.changed.add(row)
+        return True
+
+    def level(self, row: int) -> Level:
+        """Return whether a row is sold out, low, or neither: the one rule of list and marks."""
+        return "out" if row in self.out else "low" if row in self.low else ""
+
+    def take_changed(self) -> set[int]:
+        """Return the rows touched since the last call."""
+        changed, self.changed = self.changed, set()
+        return changed
+
+    def frozen(self) -> "Stock":
+        """Return a copy that stands still while this one goes on."""
+        twin = copy.copy(self)
+        for column in _COLUMNS:
+            setattr(twin, column, list(getattr(self, column)))
+        twin.gone, twin.low, twin.out = set(self.gone), set(self.low), set(self.out)
+        twin.trails = {row: trail.copy() for row, trail in self.trails.items()}
+        twin.sites, twin.changed = set(self.sites), set()
+        return twin
+
+    def _append(self, item: Availability) -> int:
+        row = self._index[item.site, item.sku] = len(self.sku)
+        self.sku.append(item.sku)
+        self.site.append(item.site)
+        self.name.append(item.name)
+        for figures in (self.on_hand, self.reserved, self.safety, self.available, self.version):
+            figures.append(0)
+        self.as_of.append(0.0)
+        self.cause.append("")
+        self.generation.append(0)
+        self.moved.append(0)
+        self.moved_at.append(0.0)
+        self.search.append(f"{item.sku}\n{item.name}\n{item.site}".casefold())
+        self.sites.add(item.site)
+        self.sku_width = max(self.sku_width, len(printable(item.sku)))
+        return row
+
+    def _move(self, row: int, available: int, now: float) -> None:
+        before = self.available[row]
+        if available == before:
+            return
+        self.moved[row] = 1 if available > before else -1
+        self.moved_at[row] = now
+        trail = self.trails.get(row)
+        if trail is None:
+            since = max(self.opened, self.as_of[row])
+            trail = self.trails[row] = Trail(min(since, now), before)
+        trail.add(now, available)
+
+    def _sort_out(self, row: int) -> None:
+        available = self.available[row]
+        (self.out.add if available <= 0 else self.out.discard)(row)
+        (self.low.add if available <= self.low_limit else self.low.discard)(row)
