@@ -45,7 +45,10 @@ exit code: 0 read, 1 not readable, 2 wrong use; 0 for many at once.
 
 def main(argv: list[str]) -> int:
     """Run the command with the arguments behind its name; returns the exit code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.hex is None and options.barcode is None and sys.stdin.isatty():
+        parser.error("give a barcode, --hex BYTES, or JSON lines on standard input (see --help)")
     today = options.today or date.today()  # noqa: DTZ011 - a best-before day is a local one
     try:
         if options.hex is None and options.barcode in (None, "-"):

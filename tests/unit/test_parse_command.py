@@ -85,6 +85,17 @@ def test_wrong_use_exits_with_two(capsys: pytest.CaptureFixture[str], arguments:
     assert "error:" in capsys.readouterr().err
 
 
+def test_at_a_terminal_something_must_be_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without arguments at a keyboard the command does not wait in silence."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        parse.main([])
+    assert stopped.value.code == 2
+    assert "give a barcode" in capsys.readouterr().err
+
+
 def test_help_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     """A stranger finds the escapes, the input lines and the exit codes."""
     with pytest.raises(SystemExit):
