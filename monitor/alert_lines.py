@@ -20,16 +20,14 @@ def alert_lines(board: Board, now: float, *, detailed: bool) -> list[Line]:
         confirmed = board.link.up and alert.generation == board.generation
         is_new = alert.name in board.unseen_alerts
         line = [
-            Span(f"{mark} ", tone),
+            Span(f"{mark}{'*' if is_new else ' '}", tone),
             Span(f"{figures.moment(state.opened, now)} ", "muted"),
-            Span(printable(state.title), "title" if is_new else "plain"),
         ]
         if state.count > 1:
-            line.append(Span(f" x{state.count:,}", tone))
+            line.append(Span(f"{state.count:,}x ", tone))
         if not confirmed:
-            line.append(Span(" ◌ may be over", "muted"))
-        elif is_new:
-            line.append(Span(" new", "accent"))
+            line.append(Span("◌ may be over: ", "muted"))
+        line.append(Span(printable(state.title), "title" if is_new else "plain"))
         lines.append(line)
         if detailed and (state.detail or state.ref):
             words = " · ".join(word for word in (state.detail, state.ref, state.site) if word)

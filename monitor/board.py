@@ -28,12 +28,16 @@ _URGENCY = {"critical": 0, "warning": 1, "info": 2}
 
 @dataclass(slots=True)
 class Heard(Generic[State]):
-    """A retained state, when it was heard, and in which link generation."""
+    """A retained state, when it was heard last, and in which link generation.
+
+    `since` is when we learned that it came online or went offline.
+    """
 
     state: State
     site: str
     name: str
     at: float
+    since: float
     generation: int
 
 
@@ -70,6 +74,7 @@ class Board:
         self.changes = Rate()
         self.malformed = 0
         self.malformed_reason = ""
+        self.malformed_at = 0.0
         #: The latest moment central is known to have spoken for; None before the first word.
         self.data_at: float | None = None
 
@@ -125,8 +130,9 @@ class Board:
             return False
         if not retained and state.online:
             self._date(now)
-        stayed = known is not None and known.state.online == state.online
-        self.central = Heard(state, "", "", known.at if known and stayed else now, self.generation)
+        stays = known is not None and known.state.online == state.online
+        since = known.since if known and stays else now
+        self.central = Heard(state, "", "", now, since, self.generation)
         return known is None or known.state != state
 
     def apply_gateway(self, site: str, name: str, state: GatewayState | None, now: float) -> bool:
@@ -146,7 +152,9 @@ class Board:
         if known is not None and not state.online and state.session == known.state.session:
             # A Will was written at connect; what the gateway said later is nearer to the truth.
             state = known.state.model_copy(update={"online": False})
-        self.gateways[key] = Heard(state, site, name, now, self.generation)
+        stays = known is not None and known.state.online == state.online
+        since = known.since if known and stays else now
+        self.gateways[key] = Heard(state, site, name, now, since, self.generation)
         return known is None or known.state != state
 
     def apply_activity(self, site: str, line: Activity, now: float) -> bool:
@@ -164,12 +172,13 @@ class Board:
         known = self.alerts.get(alert_id)
         if known is None:
             self.unseen_alerts.add(alert_id)
-        self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, self.generation)
+        self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, now, self.generation)
         return known is None or known.state != alert
 
-    def apply_malformed(self, reason: str) -> None:
+    def apply_malformed(self, reason: str, now: float) -> None:
         """Count a message nobody can understand."""
         self.malformed += 1
+        self.malformed_at = now
         self.malformed_reason = reason
 
     def settle(self, now: float) -> None:
@@ -177,7 +186,7 @@ class Board:
         central = self.central
         if self.trust != "live" or central is None:
             return
-        if now - max(self.link.since, central.at) < SETTLE_S:
+        if now - max(self.link.since, central.since) < SETTLE_S:
             return
         for alert_id, alert in list(self.alerts.items()):
             if alert.generation != self.generation:

@@ -1,5 +1,7 @@
 """What is wrong at the docks, in words, the same for the list and for the headline. Pure."""
 
+from collections.abc import Iterator
+
 from monitor import figures
 from monitor.board import Board, Heard
 from monitor.spans import Line, Span, cell, cells, printable
@@ -38,14 +40,14 @@ def _current(board: Board, gateway: Heard[GatewayState]) -> bool:
 def _severity(board: Board, gateway: Heard[GatewayState]) -> int:
     state = gateway.state
     outbox = state.outbox
-    if _current(board, gateway) and (
-        not state.online or outbox.problem or outbox.capacity_left == 0
-    ):
+    unplugged = any(not scanner.online for scanner in state.scanners)
+    lost = _current(board, gateway) and not state.online
+    if lost or unplugged or outbox.problem or outbox.capacity_left == 0:
         return 2
     return int(
         outbox.oldest_age_s > WAIT_CALM_S
         or outbox.capacity_left < ROOM_CALM
-        or any(not scanner.online or scanner.problem for scanner in state.scanners)
+        or any(scanner.problem for scanner in state.scanners)
         or _clock_problem(state) is not None
     )
 
@@ -54,76 +56,68 @@ def _gateway(
     board: Board, gateway: Heard[GatewayState], now: float, width: int, *, many_sites: bool
 ) -> list[Line]:
     state = gateway.state
+    current = _current(board, gateway)
     name = printable(f"{gateway.site}/{gateway.name}" if many_sites else gateway.name)
-    if not _current(board, gateway):
-        mark, words = Span("◌", "warn"), Span(f"not heard {figures.coarse_age(now - gateway.at)}")
+    title = Span(f" {name} ", "title")
+    if not current:
+        words = Span(f"not heard {figures.coarse_age(now - gateway.at)}", "warn")
+        lines = [_spread([Span("◌", "warn"), title], [], [words], width)]
     elif not state.online:
-        mark, words = (
-            Span("✖", "bad"),
-            Span(f"OFFLINE {figures.coarse_age(now - gateway.at)}", "bad"),
-        )
+        words = Span(f"OFFLINE {figures.coarse_age(now - gateway.since)}", "bad")
+        lines = [_spread([Span("✖", "bad"), title], [], [words], width)]
     else:
-        up = figures.coarse_age(now - state.since.timestamp())
-        mark, words = Span("●", "good"), Span(f"up {up}", "muted")
-    lines = [_spread([mark, Span(f" {name}", "title")], words, width)]
-    lines.append(_outbox(state))
-    clock = _clock_problem(state)
-    if clock is not None:
-        lines.append([Span("  ▲ ", "warn"), Span(clock, "warn")])
+        lines = [_spread([Span("●", "good"), title], [], _outbox(state), width)]
+    if not (current and state.online) and state.outbox.pending:
+        lines.append([Span("  last heard: ", "muted"), *_outbox(state)])
+    lines += [[Span("  "), problem] for problem in _problems(state)]
     for scanner in state.scanners:
-        lines += _scanner(scanner, now, width, live=state.online and _current(board, gateway))
+        lines += _scanner(scanner, now, width, live=state.online and current)
     return lines
 
 
 def _outbox(state: GatewayState) -> Line:
     outbox = state.outbox
-    room = f"room for {figures.number(outbox.capacity_left, 7)}"
-    if outbox.problem:
-        return [Span(f"  ✖ {printable(outbox.problem)}", "bad")]
-    if outbox.capacity_left == 0:
-        return [Span("  ✖ outbox FULL: scans are refused", "bad")]
     tight = outbox.capacity_left < ROOM_CALM
-    space = Span(f", {'▲ ' if tight else ''}{room}", "warn" if tight else "muted")
-    if outbox.pending == 0:
-        return [Span("  nothing waits", "muted"), space]
-    late = outbox.oldest_age_s > WAIT_CALM_S
-    waiting = f"{outbox.pending:,} wait ({figures.coarse_age(outbox.oldest_age_s)})"
-    return [Span(f"  {'▲ ' if late else ''}{waiting}", "warn" if late else "plain"), space]
+    return [
+        Span(f"{outbox.pending:,} wait, ", "plain" if outbox.pending else "muted"),
+        Span(
+            f"{'▲ ' if tight else ''}room {figures.number(outbox.capacity_left, 7)}",
+            "warn" if tight else "muted",
+        ),
+    ]
+
+
+def _problems(state: GatewayState) -> Iterator[Span]:
+    outbox = state.outbox
+    if outbox.capacity_left == 0:
+        yield Span("✖ outbox FULL: scans are refused", "bad")
+    if outbox.problem:
+        yield Span(f"✖ {printable(outbox.problem)}", "bad")
+    if outbox.oldest_age_s > WAIT_CALM_S:
+        yield Span(f"▲ the oldest waits {figures.coarse_age(outbox.oldest_age_s)}", "warn")
+    clock = _clock_problem(state)
+    if clock is not None:
+        yield Span(f"▲ {clock}", "warn")
 
 
 def _scanner(scanner: ScannerState, now: float, width: int, *, live: bool) -> list[Line]:
     name = printable(scanner.name)
+    last = scanner.last_scan
+    ago = figures.coarse_age(now - last.timestamp()) if last else "no scan"
+    station = printable(" ".join(word for word in (scanner.mode, scanner.location) if word))
+    counts = []
+    if scanner.unreadable:
+        counts.append(Span(f"{scanner.unreadable:,} unread ", "warn"))
+    if scanner.refused:
+        counts.append(Span(f"{scanner.refused:,} refused ", "bad"))
+    counts.append(Span(f"{figures.number(scanner.scans, 6)} sc{cell(ago, 7, right=True)}", "muted"))
     if not scanner.online:
-        lines = [[Span("  ✖ ", "bad"), Span(f"{name} UNPLUGGED", "bad")]]
+        left = [Span("  ✖ ", "bad"), Span(f"{name} UNPLUGGED ", "bad")]
     else:
-        last = scanner.last_scan
-        ago = figures.coarse_age(now - last.timestamp()) if last else "no scan"
-        station = printable(" ".join(word for word in (scanner.mode, scanner.location) if word))
-        counted = f"{figures.number(scanner.scans, 6)} sc {cell(ago, 7, right=True)}"
-        lines = [
-            _spread(
-                [
-                    Span("  ● " if live else "  ◌ ", "good" if live else "warn"),
-                    Span(name),
-                    Span(f" {station}", "muted"),
-                ],
-                Span(counted, "muted"),
-                width,
-            )
-        ]
+        left = [Span("  ● ", "good") if live else Span("  ◌ ", "warn"), Span(f"{name} ")]
+    lines = [_spread(left, [Span(f"{station} ", "muted")], counts, width)]
     if scanner.problem:
         lines.append([Span(f"    {printable(scanner.problem)}", "warn")])
-    if scanner.unreadable or scanner.refused:
-        lines.append(
-            [
-                Span("    "),
-                Span(
-                    f"{scanner.unreadable:,} unreadable", "warn" if scanner.unreadable else "muted"
-                ),
-                Span(", "),
-                Span(f"{scanner.refused:,} refused", "bad" if scanner.refused else "muted"),
-            ]
-        )
     return lines
 
 
@@ -134,10 +128,9 @@ def _clock_problem(state: GatewayState) -> str | None:
     return None if state.clock.synced else "clock has no time source"
 
 
-def _spread(left: Line, right: Span, width: int) -> Line:
-    """Return `left` and, at the far end if there is room, `right`."""
-    gap = width - cells(left) - cells([right])
-    if gap < 1:  # the words in the middle give way to the figures at the end
-        left = left[:2]
-        gap = max(1, width - cells(left) - cells([right]))
-    return [*left, Span(" " * gap), right]
+def _spread(left: Line, middle: Line, right: Line, width: int) -> Line:
+    """Return `right` at the far end; what is in the middle gives way when there is no room."""
+    gap = width - cells(left) - cells(middle) - cells(right)
+    if gap < 0:
+        middle, gap = [], max(0, width - cells(left) - cells(right))
+    return [*left, *middle, Span(" " * gap), *right]

@@ -56,7 +56,7 @@ class Feed:
             address = self._topics.parse(message.topic)
             news, fields = self._apply(address, message, now)
         except Malformed as error:
-            self._board.apply_malformed(f"{message.topic}: {error}")
+            self._board.apply_malformed(f"{message.topic}: {error}", now)
             self._tell("malformed", {"topic": message.topic, "reason": str(error)})
             return
         if news:

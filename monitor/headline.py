@@ -18,6 +18,8 @@ _TRUST: dict[Trust, Span] = {
 }
 _BETWEEN = Span(" │ ", "muted")
 _SECONDS_CALM = 10.0
+#: The words about a message nobody understood stay this long; its count stays.
+MALFORMED_SHOWN_S = 30.0
 
 
 class Showing(NamedTuple):
@@ -37,18 +39,15 @@ class _Piece(NamedTuple):
 def headline(board: Board, showing: Showing, now: float, width: int) -> Line:
     """Return the status line in at most `width` cells; the least important pieces give way."""
     pieces = _pieces(board, showing, now)
-    lines = [piece.long for piece in pieces]
+    lines = [piece.short for piece in pieces]
     for index in reversed(range(len(pieces))):
-        if _cells_of(lines) <= width:
-            break
-        lines[index] = pieces[index].short
-    kept = list(range(len(pieces)))
-    for index in reversed(range(len(pieces))):
-        if _cells_of([lines[each] for each in kept]) <= width:
-            break
-        if pieces[index].droppable:
-            kept.remove(index)
-    return fit(_joined([lines[index] for index in kept]), width)
+        if _cells_of(lines) > width and pieces[index].droppable:
+            lines[index] = []
+    for index, piece in enumerate(pieces):
+        longer = [*lines[:index], piece.long, *lines[index + 1 :]]
+        if lines[index] and _cells_of(longer) <= width:
+            lines = longer
+    return fit(_joined(lines), width)
 
 
 def notice(board: Board, now: float) -> Line | None:
@@ -64,17 +63,18 @@ def notice(board: Board, now: float) -> Line | None:
         case "stored":
             return [
                 Span(" ◌ Central has not been heard yet: ", "warn"),
-                Span("what you see is the broker's stored copy, as old as each row's age says."),
+                Span("this is the broker's stored copy."),
             ]
         case "stopped":
-            away = figures.age(now - board.central.at) if board.central else ""
+            away = figures.age(now - board.central.since) if board.central else ""
             return [
                 Span(f" ▲ Central is offline ({away}): ", "warn"),
                 Span("stock stands still. Docks keep every scan and send it when central is back."),
             ]
-    if board.malformed:
-        reason = printable(board.malformed_reason)
-        return [Span(f" ? {board.malformed:,} messages not understood; the last: {reason}", "warn")]
+    if board.malformed and now - board.malformed_at < MALFORMED_SHOWN_S:
+        return [
+            Span(f" ? A message was not understood: {printable(board.malformed_reason)}", "warn")
+        ]
     return None
 
 
@@ -86,16 +86,13 @@ def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
     if showing.paused:
         paused = Span("‖ PAUSED", "accent")
         pieces.append(
-            _Piece([paused, Span(f", {showing.waiting:,} updates waiting")], [paused], False)
+            _Piece(
+                [paused, Span(f", {showing.waiting:,} updates waiting")],
+                [paused, Span(f" +{showing.waiting:,}")],
+                droppable=False,
+            )
         )
     pieces += [_link(board, now), _central(board, now), _data(board, now)]
-    total = len(board.stock)
-    pieces.append(
-        _Piece(
-            [Span(f"{total:,} SKUs, {showing.rows:,} shown")],
-            [Span(f"{showing.rows:,} of {total:,}" if showing.rows != total else f"{total:,}")],
-        )
-    )
     new = len(board.unseen_alerts)
     tone: Tone = "warn" if new else "muted"
     pieces.append(
@@ -103,10 +100,16 @@ def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
             [Span(f"! {new} new alert{'' if new == 1 else 's'}", tone)], [Span(f"! {new}", tone)]
         )
     )
+    total = f"{len(board.stock):,}"
+    counted = total if showing.rows == len(board.stock) else f"{showing.rows:,} of {total}"
+    pieces.append(_Piece([Span(f"{counted} SKUs")], [Span(counted)]))
     trouble = docks_in_trouble(board)
     if trouble:
         docks = [Span(f"▲ {trouble} dock{'' if trouble == 1 else 's'}", "warn")]
         pieces.append(_Piece(docks, docks))
+    if board.malformed:
+        unread = [Span(f"? {board.malformed:,} not understood", "warn")]
+        pieces.append(_Piece(unread, [Span(f"? {board.malformed:,}", "warn")]))
     pieces.append(_Piece([Span(figures.clock(now))], [Span(figures.clock(now))]))
     rate = f"{board.changes.per_second(now):,.0f}"
     pieces.append(_Piece([Span(f"{rate} changes/s", "muted")], [Span(f"{rate}/s", "muted")]))
@@ -129,7 +132,7 @@ def _central(board: Board, now: float) -> _Piece:
         return _Piece([*words, Span(" not heard", "warn")], words, droppable=False)
     if not central.state.online:
         words = [Span("central "), Span("✖", "bad")]
-        age = figures.age(now - central.at)
+        age = figures.age(now - central.since)
         return _Piece([*words, Span(f" offline {age}", "bad")], words, droppable=False)
     words = [Span("central "), Span("●", "good")]
     lag = Span(f" {central.state.lag_ms:,.0f} ms", "muted")
@@ -148,7 +151,7 @@ def _data(board: Board, now: float) -> _Piece:
 
 def _joined(lines: list[Line]) -> Line:
     joined = Line()
-    for line in lines:
+    for line in filter(None, lines):
         joined += [_BETWEEN, *line] if joined else line
     return joined
 

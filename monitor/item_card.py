@@ -39,7 +39,7 @@ def card(board: Board, stock: Stock, row: int, now: float, width: int, height: i
     if room > 0:
         scans = board.scans_of(stock.site[row], stock.sku[row], room)
         lines += [scan_line(scan, now, short=True) for scan in scans] or [
-            [Span("no scan of it seen since this screen was opened", "muted")]
+            [Span("no scan of it seen yet", "muted")]
         ]
     return lines[:height]
 
@@ -52,7 +52,7 @@ def title(stock: Stock, row: int) -> str:
 def _history(stock: Stock, row: int, now: float, width: int) -> Line:
     trail = stock.trails.get(row)
     if trail is None:
-        return _labelled("moved", Span("not since this screen was opened", "muted"))
+        return _labelled("moved", Span("no change seen yet", "muted"))
     low, high = trail.range
     words = f" {low:,} to {high:,} in {figures.coarse_age(now - trail.since)}"
     bars = figures.sparkline(trail.drawn(now, max(4, min(24, width - len(words)))))

@@ -52,21 +52,22 @@ class MainScreen(Screen[None]):
         # Priority and set_focus at once: with anything slower, a filter that is typed fast or
         # pasted would set off the keys it is made of.
         Binding("slash", "filter", "Filter", key_display="/", priority=True),
+        # The footer shows as many as fit, so what a newcomer needs comes first.
         Binding("s", "sort", "Sort"),
-        Binding("S", "reverse", "Reverse", show=False),
-        Binding("r", "sort_again", "Re-sort"),
         Binding("l", "low", "Low"),
         Binding("space", "pause", "Pause"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "app.quit", "Quit"),
         Binding("enter", "detail", "Detail"),
-        Binding("1", "pane('all')", "All", show=False),
+        Binding("1", "pane('all')", "Panes", key_display="1-4"),
         Binding("2", "pane('docks')", "Docks", show=False),
         Binding("3", "pane('alerts')", "Alerts", show=False),
         Binding("4", "pane('scans')", "Scans", show=False),
+        Binding("r", "sort_again", "Re-sort"),
+        Binding("S", "reverse", "Reverse", show=False),
         Binding("y", "copy", "Copy"),
         Binding("e", "export", "Export"),
         Binding("escape", "clear", "Clear filter", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
     ]
 
     def __init__(self, board: Board, config: Config) -> None:
@@ -91,7 +92,7 @@ class MainScreen(Screen[None]):
             yield Panel("Alerts", id="alerts")
             yield Panel("Live scans", id="scans")
             yield Panel("Item", id="card")
-        yield Footer(compact=True)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin to follow the board."""
@@ -268,8 +269,7 @@ class MainScreen(Screen[None]):
         scans = self.query_one("#scans", Panel)
         latest = list(self.board.scans)[: -_SCANS_SHOWN_MAX - 1 : -1]
         scans.show(
-            [scan_line(scan, now) for scan in latest]
-            or [[Span("No scan since this screen was opened.", "muted")]]
+            [scan_line(scan, now) for scan in latest] or [[Span("No scan seen yet.", "muted")]]
         )
 
     def _show_card(self, now: float) -> None:

@@ -292,4 +292,8 @@ def backoff_s(failures: int) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    return "no answer" if isinstance(error, TimeoutError) else str(error)
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

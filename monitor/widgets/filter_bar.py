@@ -52,7 +52,7 @@ class FilterBar(Horizontal):
             compact=True,
             id="filter",
         )
-        yield OneLine(id="order")
+        yield OneLine(id="order", shrink=True)
 
     def show(self, view: View) -> None:
         """Word how the table is sorted and what is left out."""

@@ -28,7 +28,7 @@ _MARKS = (
     ("▲ ▼", "available rose or fell just now"),
     ("! ✖", "low; none left"),
     ("✓ ◐ ✖", "a scan was applied, held for a person, refused"),
-    ("✖ ▲ ○", "an alert is critical, a warning, for information"),
+    ("✖ ▲ ○", "an alert is critical, a warning, for information; * nobody looked at it yet"),
 )
 
 

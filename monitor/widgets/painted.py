@@ -8,7 +8,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from monitor.spans import TONES, Line, fit
+from monitor.spans import TONES, Line, cells, fit
 
 
 class Painted(Widget):
@@ -28,19 +28,20 @@ class Painted(Widget):
 
 
 class OneLine(Painted):
-    """A line or a few that somebody else words."""
+    """A line or a few that somebody else words; `shrink` makes it no wider than its words."""
 
-    lines: list[Line]
-
-    def __init__(self, *, id: str) -> None:  # noqa: A002  Textual's own name
+    def __init__(self, *, id: str, shrink: bool = False) -> None:  # noqa: A002  Textual's own name
         super().__init__(id=id)
-        self.lines = []
+        self.lines: list[Line] = []
+        self._shrink = shrink
 
     def show(self, *lines: Line) -> None:
         """Draw these lines, if they differ from those drawn."""
         if list(lines) != self.lines:
             self.lines = list(lines)
             self.styles.height = len(lines)
+            if self._shrink:
+                self.styles.width = max(map(cells, lines), default=0)
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
