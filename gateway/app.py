@@ -49,6 +49,8 @@ async def run(settings: Config, path: Path) -> None:
 
     async with asyncio.TaskGroup() as storing:
         writing = storing.create_task(outbox.run())
+        with contextlib.suppress(Unavailable):  # then scans are refused until the disk is well
+            await outbox.probe()
         # The outbox ends last: the others store and publish until their own end.
         async with asyncio.TaskGroup() as tasks:
             drain = Drain(settings, outbox, state_of, errands.add)
@@ -61,9 +63,9 @@ async def run(settings: Config, path: Path) -> None:
 
 
 async def _watch(outbox: Outbox) -> None:
-    """Try the disk at the start and while it is in trouble."""
+    """Try the disk while it is in trouble."""
     while True:
+        await asyncio.sleep(_PROBE_S)
         if not outbox.well:
             with contextlib.suppress(Unavailable):
                 await outbox.probe()
-        await asyncio.sleep(_PROBE_S)

@@ -96,10 +96,10 @@ class Outbox:
         try:
             await asyncio.shield(working)
         finally:
+            self._close_reader()  # first: the last to close folds the log into the file
             self._jobs.put(None)
             await asyncio.wait([working])
             thread.shutdown(wait=False)
-            self._close_reader()
 
     async def append(self, write: Write | Record) -> int:
         """Store a scan, its station's state or both; return the newest seq once on the disk.
