@@ -1,7 +1,6 @@
 """A serial scanner on a pseudo terminal: the gateway opens the other end like any port."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import select
@@ -103,7 +102,8 @@ class PtyScanner:
     async def _await_opening(self) -> None:
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
-        while any(event & select.POLLHUP for _, event in poll.poll(0)):  # noqa: ASYNC110
+        while any(event & select.POLLHUP for _, event in poll.poll(0)):
+            self._forget_unread()
             await asyncio.sleep(OPEN_POLL_S)
         self.line += 1
         asyncio.get_running_loop().add_reader(self._master, self._read)
@@ -124,13 +124,17 @@ class PtyScanner:
                 self._signals.put_nowait((self.line, SIGNALS[byte]))
 
     def _hang_up(self) -> None:
-        """Whoever listened is gone, and what they did not read must not greet the next one."""
         asyncio.get_running_loop().remove_reader(self._master)
         self._open.clear()
-        with contextlib.suppress(OSError):
-            slave = os.open(self._slave_path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            try:
-                termios.tcflush(slave, termios.TCIFLUSH)
-            finally:
-                os.close(slave)
         self._watcher = asyncio.create_task(self._await_opening(), name=f"{self.name} port")
+
+    def _forget_unread(self) -> None:
+        """Drop what the last listener did not read: it must not greet the next one.
+
+        The kernel may deliver it only a moment after the hang-up, so once is not enough.
+        """
+        slave = os.open(self._slave_path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            termios.tcflush(slave, termios.TCIFLUSH)
+        finally:
+            os.close(slave)

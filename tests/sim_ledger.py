@@ -149,3 +149,23 @@ class Ledger:
             for (each, place, lot), quantity in self.stock().items()
             if each == sku and place not in OUTSIDE
         ]
+
+
+@dataclass
+class LedgerApi:
+    """The ledger's answers as CentralApi gives them, without the HTTP."""
+
+    ledger: Ledger
+
+    def facts(self) -> list[Fact]:
+        """Return every event."""
+        return self.ledger.facts
+
+    def items(self, _path: str) -> list[dict[str, Any]]:
+        """Return the rows of a list, which can only be the stock."""
+        return self.ledger.item_rows()
+
+    def locations(self, sku: str) -> dict[tuple[str, str, str], int]:
+        """Return the quantities of one SKU, without the zeros."""
+        rows = self.ledger.location_rows(sku)
+        return {(sku, r["location"], r["lot"]): r["quantity"] for r in rows if r["quantity"]}

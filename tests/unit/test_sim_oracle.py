@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sim_ledger import Ledger, answered, play
+from sim_ledger import Ledger, LedgerApi, answered, play
 
 from firmware_sim import check, orders, truth
 from firmware_sim.oracle import Fact, Posting
@@ -13,25 +13,8 @@ from firmware_sim.scenarios import Step
 from firmware_sim.truth import Meaning
 
 
-class _Api:
-    """Central's answers without the HTTP."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def facts(self):
-        return self._ledger.facts
-
-    def items(self, _path):
-        return self._ledger.item_rows()
-
-    def locations(self, sku):
-        rows = self._ledger.location_rows(sku)
-        return {(sku, r["location"], r["lot"]): r["quantity"] for r in rows if r["quantity"]}
-
-
 def _verdict(entries, ledger, shop=None):
-    return check.check(entries, shop, _Api(ledger))
+    return check.check(entries, shop, LedgerApi(ledger))
 
 
 def _goods(ledger, kind="receive"):
