@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -134,7 +135,9 @@ def _shift(options: argparse.Namespace) -> int:
 def _add_check(commands: _Commands) -> None:
     parser = commands.add_parser("check", help="compare the truth with central's ledger")
     parser.add_argument("--truth", type=Path, required=True, nargs="+", metavar="FILE")
-    parser.add_argument("--storefront", type=Path, metavar="FILE", help="a storefront's journal")
+    parser.add_argument(
+        "--storefront", type=Path, nargs="+", metavar="FILE", help="journals of storefronts"
+    )
     _add_api(parser)
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="S",
@@ -150,10 +153,7 @@ def _add_check(commands: _Commands) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     entries = [entry for path in options.truth for entry in shift.read(path)]
-    shop = None
-    if options.storefront:
-        with options.storefront.open(encoding="utf-8") as lines:
-            shop = orders.parse(lines)
+    shop = _orders(options.storefront) if options.storefront else None
     api = CentralApi(options.api, options.token)
     verdict = check.settled(
         lambda: check.check(entries, shop, api, allow_others=options.allow_others), options.wait
@@ -182,10 +182,16 @@ def _storefront(options: argparse.Namespace) -> int:
         CentralApi(options.api, options.token), options.site, options.channel, options.rate
     )
     storefront.run(shop, options.journal, options.seed, options.shoppers, options.seconds)
-    with options.journal.open(encoding="utf-8") as lines:
-        states = Counter(order.state for order in orders.parse(lines).values())
-    print(json.dumps(states))
+    print(json.dumps(Counter(order.state for order in _orders([options.journal]).values())))
     return 0
+
+
+def _orders(journals: Sequence[Path]) -> dict[str, orders.Order]:
+    found: dict[str, orders.Order] = {}
+    for path in journals:
+        with path.open(encoding="utf-8") as lines:
+            found |= orders.parse(lines)
+    return found
 
 
 def _add_fleet(commands: _Commands) -> None:

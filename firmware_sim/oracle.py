@@ -1,8 +1,9 @@
 """What the ledger must hold, worked out from the truth journal alone. Pure.
 
 A scan that beeped good must be there exactly once and in its scanner's order; one without a beep
-may be there once; one that was refused must not. Which of the silent ones are there is found by
-the cheapest way to lay the journal over the ledger, and the stock follows from that.
+may be there once; one that was refused must not, save that unreadable bytes are kept. Which of the
+silent ones are there is found by the cheapest way to lay the journal over the ledger, and the stock
+follows from that.
 """
 
 from collections import Counter, defaultdict, deque
@@ -92,14 +93,20 @@ class Laid:
 def expectations(entries: Sequence[truth.Line]) -> dict[str, list[Expected]]:
     """Return per scanner what the ledger is expected to hold, in the order of the presses."""
     heard = truth.beeps(entries)
+    presses = [entry for entry in entries if isinstance(entry, Press)]
+    refused = {n for n, answer in heard.items() if answer.beep == "refused"}
+    # A gateway that cannot store refuses everything; one that can refuses the unreadable only in
+    # sound, so that a person looks at the label, and keeps its bytes.
+    full = any(press.n in refused and press.meaning.outcome == "goods" for press in presses)
     expected: dict[str, list[Expected]] = defaultdict(list)
-    for entry in entries:
-        if not isinstance(entry, Press):
+    for press in presses:
+        outcome = press.meaning.outcome
+        if outcome in {"label", "bad_label"} and not press.cut:
             continue
-        beep = heard[entry.n].beep if entry.n in heard else None
-        stores = entry.meaning.outcome not in {"label", "bad_label"} or entry.cut
-        if stores and beep != "refused":
-            expected[entry.scanner].append(Expected(entry, must=beep is not None))
+        if outcome == "unreadable" and press.n in refused:
+            expected[press.scanner].append(Expected(press, must=not full))
+        elif press.n not in refused:
+            expected[press.scanner].append(Expected(press, must=press.n in heard))
     return expected
 
 

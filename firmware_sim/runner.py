@@ -116,8 +116,8 @@ class Operator:
                 return True
             if beep == "refused":
                 refusals += 1
-                if outcome == "bad_label":
-                    return True
+                if outcome in {"bad_label", "unreadable"}:
+                    return True  # it will not read better next time
                 if refusals == REFUSALS_MAX and outcome != "label":
                     self._note(f"put aside after {refusals} refusals: {step.meaning.text}")
                     return False
