@@ -1,0 +1,85 @@
+"""gateway.config: a configuration is right, or one sentence says what to change."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.config import ConfigError, Signals
+
+ROOT = Path(__file__).parents[2]
+HEAD = "site = 'a'\ngateway = 'b'\n"
+
+
+def load(folder: Path, text: str) -> config.Config:
+    """Load a configuration from its text."""
+    path = folder / "g.toml"
+    path.write_text(text)
+    return config.load(path)
+
+
+def test_the_example_is_valid_and_complete() -> None:
+    """The example loads, and mentions every option there is."""
+    path = ROOT / "deploy/gateway.example.toml"
+    text = path.read_text()
+    config.load(path)
+    models = (config.Config, config.Scanner, config.OutboxLimits, config.Signals, config.Broker)
+    for model in models:
+        for name in model.model_fields:
+            assert name in text, f"{name} is not explained"
+
+
+def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
+    """Lines commented out in the example change nothing when they are taken in."""
+    lines = (ROOT / "deploy/gateway.example.toml").read_text().splitlines()
+    skipped = ("username", "password", "tls", "ca_file", "cert_file", "key_file", "symbology")
+    skipped += ("region", "separators", "offline")
+    taken = [
+        line[2:] if line.startswith("# ") and " = " in line and line[2].islower() else line
+        for line in lines
+    ]
+    kept = [line for line in taken if not line.startswith(skipped) and "Escapes" not in line]
+    kept = [line for line in kept if not line.startswith(("count or damage", "takes some"))]
+    assert load(tmp_path, "\n".join(kept)).scanner == load(tmp_path, "\n".join(lines)).scanner
+
+
+def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
+    """A gateway finds its scans wherever it is started from."""
+    assert load(tmp_path, HEAD + "data = 'x'\n").data == tmp_path / "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (HEAD + "sit = 1\n", "unknown key 'sit'; did you mean 'site'?"),
+        (HEAD + "[outbox]\nmax_byte = 1\n", "unknown key 'outbox.max_byte'; did you mean 'max_by"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={god='1'}", "did you mean 'good'?"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nbaud='fast'", "scanner.0.baud: "),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nregion='XX'", "scanner.0.region: "),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={good='€'}", "which is not one byte"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\n" * 2, "two scanners have the same name 'x'"),
+        ("gateway = 'b'\n", "site: Field required"),
+        ("site = 'central'\ngateway = 'b'\n", "choose another name"),
+        ("site = \n", "is not TOML"),
+    ],
+)
+def test_mistakes_are_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    """Each mistake names the file, the key and, where it can, the cure."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert sentence in str(caught.value)
+    assert str(tmp_path / "g.toml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_names_the_example(tmp_path: Path) -> None:
+    """Who has no configuration is shown where one begins."""
+    with pytest.raises(ConfigError, match=r"deploy/gateway\.example\.toml"):
+        config.load(tmp_path / "none.toml")
+
+
+def test_offline_sounds_like_good_unless_told_otherwise() -> None:
+    """A scanner without an own offline sound still says that the scan is stored."""
+    assert Signals(good="\x06").bytes_for("offline") == b"\x06"
+    assert Signals(good="\x06", offline="\x11").bytes_for("offline") == b"\x11"
+    assert Signals().bytes_for("refused") == b""
