@@ -1,12 +1,13 @@
 """`docktally demo`: a whole warehouse on this machine, with simulated people and scanners.
 
 Everything but the hands is real: gateways read real serial ports (pseudo terminals), scans travel
-over a real broker to a real ledger, a storefront sells from it, and at the end the ledger is compared
-with the journal of what was really scanned.
+over a real broker to a real ledger, a storefront sells from it, and at the end the ledger is
+compared with the journal of what was really scanned.
 """
 
 import argparse
 import contextlib
+import math
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from docktally import brokers
@@ -90,22 +90,22 @@ class _Demo:
         broker = options.broker if named else Broker(port=brokers.free_port())
         self.site = Site(folder, broker)
         self.truth = folder / "truth.jsonl"
+        self.outage = "ahead"
+        self.started = 0.0
         self.sales = folder / "storefront.jsonl"
 
     def run(self) -> bool:
         with contextlib.ExitStack() as stack:
             stack.callback(self.site.stop)
             self._start()
-            outage = threading.Thread(target=self._outage, daemon=True)
-            if self.options.outage:
-                outage.start()
+            self.started = time.monotonic()
             if self.options.headless:
                 self._wait()
             else:
                 self._watch()
-            self.stop.set()
-            if self.options.outage:
-                outage.join()
+            if self.outage == "now":  # left in the middle of it
+                self.started -= OUTAGE_S
+                self._weather()
             for child in self.people:
                 child.stop()
                 self.site.children.remove(child)
@@ -166,26 +166,27 @@ class _Demo:
 
     def _wait(self) -> None:
         """Let them work, with a line every few seconds."""
-        start = time.monotonic()
-        reported = start
+        reported = 0.0
         while not self.stop.wait(_TICK_S):
-            now = time.monotonic()
-            if now - start >= self.options.seconds:
+            now = time.monotonic() - self.started
+            if now >= self.options.seconds:
                 return
+            self._weather()
             self._check()
             if now - reported >= _REPORT_EVERY_S:
                 reported = now
                 position = self.site.get("/v1/ledger")["position"]
-                print(f"{now - start:4.0f} s: {position} events in the ledger", flush=True)
+                print(f"{now:4.0f} s: {position} events in the ledger", flush=True)
 
     def _watch(self) -> None:
         """Put the monitor in front until its user leaves it."""
         command = [sys.executable, "-m", "monitor", *broker_option(self.site.broker)]
         command += ["--site", SITE, "--low", "20"]
         watched = subprocess.Popen(command)
-        limit = time.monotonic() + self.options.seconds if self.options.seconds else None
+        limit = self.started + (self.options.seconds or math.inf)
         while watched.poll() is None:
-            if self.stop.wait(_TICK_S) or (limit is not None and time.monotonic() > limit):
+            self._weather()
+            if self.stop.wait(_TICK_S) or time.monotonic() > limit:
                 watched.terminate()
                 watched.wait()
         if watched.returncode not in {0, -signal.SIGTERM}:
@@ -194,20 +195,23 @@ class _Demo:
 
     def _check(self) -> None:
         for child in self.site.children:
-            if child is not self.site.own_broker or not self.options.outage:
+            if child is not self.site.own_broker or self.outage != "now":
                 child.check()
 
-    def _outage(self) -> None:
+    def _weather(self) -> None:
         """Kill the broker without warning in the middle, and bring it back ten seconds later."""
-        middle = max((self.options.seconds or 2 * OUTAGE_S) - OUTAGE_S, 2.0) / 2
-        broker = self.site.own_broker
-        if broker is None or self.stop.wait(middle):
+        broker, now = self.site.own_broker, time.monotonic() - self.started
+        if not self.options.outage or broker is None:
             return
-        broker.kill()
-        self._say(f"OUTAGE: the broker was killed; people go on scanning for {OUTAGE_S:.0f} s")
-        self.stop.wait(OUTAGE_S)
-        broker.start(broker.log)
-        self._say("OUTAGE over: the broker is back, with nothing remembered")
+        middle = max((self.options.seconds or 2 * OUTAGE_S) - OUTAGE_S, 2.0) / 2
+        if self.outage == "ahead" and now >= middle:
+            self.outage = "now"
+            broker.kill()
+            self._say(f"OUTAGE: the broker was killed; people go on scanning for {OUTAGE_S:.0f} s")
+        elif self.outage == "now" and now >= middle + OUTAGE_S:
+            self.outage = "over"
+            broker.start(broker.log)
+            self._say("OUTAGE over: the broker is back, with nothing remembered")
 
     def _say(self, line: str) -> None:
         if self.options.headless:  # the monitor owns the screen, and shows it by itself

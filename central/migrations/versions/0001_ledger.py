@@ -12,28 +12,17 @@ VIRTUAL = ("SUPPLIER", "CUSTOMER", "ADJUST", "SCRAP")
 
 def upgrade() -> None:
     """Apply."""
-    op.create_table(
-        "alert",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("ref", sa.Text(), nullable=False),
-        sa.Column("severity", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("site", sa.Text(), nullable=True),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("opened_us", sa.BigInteger(), nullable=False),
-        sa.Column("closed_us", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(
-        "alert_open",
-        "alert",
-        ["kind", "ref"],
-        unique=True,
-        sqlite_where=sa.text("closed_us IS NULL"),
-        postgresql_where=sa.text("closed_us IS NULL"),
-    )
+    _catalogue()
+    _journal()
+    _sums()
+    _promises()
+    _announcements()
+    location = sa.table("location", sa.column("code"), sa.column("kind"), sa.column("sellable"))
+    op.bulk_insert(location, [{"code": c, "kind": "virtual", "sellable": 0} for c in VIRTUAL])
+    _forbid_changes("entry")
+
+
+def _catalogue() -> None:
     op.create_table(
         "item",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -41,84 +30,6 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sku"),
-    )
-    op.create_table(
-        "meta",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
-    )
-    op.create_table(
-        "outbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("agg_key", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("feed_seq", sa.BigInteger(), nullable=True),
-        sa.Column("created_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(
-        "outbox_feed",
-        "outbox",
-        ["feed_seq"],
-        unique=True,
-        sqlite_where=sa.text("feed_seq IS NOT NULL"),
-        postgresql_where=sa.text("feed_seq IS NOT NULL"),
-    )
-    op.create_index(
-        "outbox_waiting",
-        "outbox",
-        ["id"],
-        unique=False,
-        sqlite_where=sa.text("feed_seq IS NULL"),
-        postgresql_where=sa.text("feed_seq IS NULL"),
-    )
-    op.create_table(
-        "quarantine",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("received_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_table(
-        "site",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("code"),
-    )
-    op.create_table(
-        "stream",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("epoch", sa.Text(), nullable=False),
-        sa.Column("applied_seq", sa.BigInteger(), nullable=False),
-        sa.Column("seen_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("site", "source", "epoch", name="stream_identity"),
-    )
-    op.create_table(
-        "avail",
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("site", sa.Integer(), nullable=False),
-        sa.Column("on_hand", sa.BigInteger(), nullable=False),
-        sa.Column("reserved", sa.BigInteger(), nullable=False),
-        sa.Column("safety", sa.BigInteger(), nullable=False),
-        sa.Column("ver", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("reserved >= 0", name="avail_reserved_not_negative"),
-        sa.ForeignKeyConstraint(
-            ["item"],
-            ["item.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["site"],
-            ["site.id"],
-        ),
-        sa.PrimaryKeyConstraint("item", "site"),
     )
     op.create_table(
         "barcode",
@@ -133,6 +44,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code"),
     )
     op.create_index(op.f("ix_barcode_item"), "barcode", ["item"], unique=False)
+    op.create_table(
+        "site",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code"),
+    )
+    op.create_table(
+        "location",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=True),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sellable", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["site.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "code", name="location_site_code"),
+    )
+
+
+def _journal() -> None:
+    op.create_table(
+        "stream",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("applied_seq", sa.BigInteger(), nullable=False),
+        sa.Column("seen_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "source", "epoch", name="stream_identity"),
+    )
     op.create_table(
         "event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -161,40 +107,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'held'"),
         postgresql_where=sa.text("status = 'held'"),
     )
-    op.create_table(
-        "location",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("site", sa.Integer(), nullable=True),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("sellable", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["site"],
-            ["site.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("site", "code", name="location_site_code"),
-    )
-    op.create_table(
-        "reservation",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("req_hash", sa.Text(), nullable=False),
-        sa.Column("site", sa.Integer(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created_us", sa.BigInteger(), nullable=False),
-        sa.Column("expires_us", sa.BigInteger(), nullable=False),
-        sa.Column("order_ref", sa.Text(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["site"],
-            ["site.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("channel", "key", name="reservation_key"),
-    )
-    op.create_index("reservation_due", "reservation", ["state", "expires_us"], unique=False)
     op.create_table(
         "entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -237,27 +149,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("reverses IS NOT NULL"),
     )
     op.create_table(
-        "reservation_line",
-        sa.Column("res", sa.Integer(), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("qty", sa.BigInteger(), nullable=False),
-        sa.Column("done", sa.BigInteger(), nullable=False),
-        sa.Column("g_on_hand", sa.BigInteger(), nullable=False),
-        sa.Column("g_reserved", sa.BigInteger(), nullable=False),
-        sa.Column("g_safety", sa.BigInteger(), nullable=False),
-        sa.Column("g_ver", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("done >= 0 AND done <= qty", name="line_done_within"),
-        sa.CheckConstraint("qty > 0", name="line_qty_positive"),
-        sa.ForeignKeyConstraint(
-            ["item"],
-            ["item.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["res"],
-            ["reservation.id"],
-        ),
-        sa.PrimaryKeyConstraint("res", "item"),
+        "quarantine",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _sums() -> None:
     op.create_table(
         "stock",
         sa.Column("item", sa.Integer(), nullable=False),
@@ -283,10 +185,127 @@ def upgrade() -> None:
         sqlite_where=sa.text("count_us IS NOT NULL"),
         postgresql_where=sa.text("count_us IS NOT NULL"),
     )
+    op.create_table(
+        "avail",
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("on_hand", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.Column("safety", sa.BigInteger(), nullable=False),
+        sa.Column("ver", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("reserved >= 0", name="avail_reserved_not_negative"),
+        sa.ForeignKeyConstraint(
+            ["item"],
+            ["item.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["site.id"],
+        ),
+        sa.PrimaryKeyConstraint("item", "site"),
+    )
 
-    location = sa.table("location", sa.column("code"), sa.column("kind"), sa.column("sellable"))
-    op.bulk_insert(location, [{"code": c, "kind": "virtual", "sellable": 0} for c in VIRTUAL])
-    _forbid_changes("entry")
+
+def _promises() -> None:
+    op.create_table(
+        "reservation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("req_hash", sa.Text(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.Column("expires_us", sa.BigInteger(), nullable=False),
+        sa.Column("order_ref", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["site"],
+            ["site.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("channel", "key", name="reservation_key"),
+    )
+    op.create_index("reservation_due", "reservation", ["state", "expires_us"], unique=False)
+    op.create_table(
+        "reservation_line",
+        sa.Column("res", sa.Integer(), nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("qty", sa.BigInteger(), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("g_on_hand", sa.BigInteger(), nullable=False),
+        sa.Column("g_reserved", sa.BigInteger(), nullable=False),
+        sa.Column("g_safety", sa.BigInteger(), nullable=False),
+        sa.Column("g_ver", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("done >= 0 AND done <= qty", name="line_done_within"),
+        sa.CheckConstraint("qty > 0", name="line_qty_positive"),
+        sa.ForeignKeyConstraint(
+            ["item"],
+            ["item.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["res"],
+            ["reservation.id"],
+        ),
+        sa.PrimaryKeyConstraint("res", "item"),
+    )
+
+
+def _announcements() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("agg_key", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("feed_seq", sa.BigInteger(), nullable=True),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "outbox_feed",
+        "outbox",
+        ["feed_seq"],
+        unique=True,
+        sqlite_where=sa.text("feed_seq IS NOT NULL"),
+        postgresql_where=sa.text("feed_seq IS NOT NULL"),
+    )
+    op.create_index(
+        "outbox_waiting",
+        "outbox",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("feed_seq IS NULL"),
+        postgresql_where=sa.text("feed_seq IS NULL"),
+    )
+    op.create_table(
+        "alert",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("opened_us", sa.BigInteger(), nullable=False),
+        sa.Column("closed_us", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "alert_open",
+        "alert",
+        ["kind", "ref"],
+        unique=True,
+        sqlite_where=sa.text("closed_us IS NULL"),
+        postgresql_where=sa.text("closed_us IS NULL"),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
 
 
 def _forbid_changes(table: str) -> None:

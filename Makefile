@@ -1,0 +1,43 @@
+# The two commands of the README, and what developers need. Everything installs itself first.
+#   make demo                              watch a whole warehouse work
+#   make demo ARGS="--headless --seconds 20"
+#   make test                              the test suite
+ARGS ?=
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+.PHONY: demo test setup check bench test-soak lock clean
+
+demo: $(STAMP)
+	@.venv/bin/docktally demo $(ARGS)
+
+test: $(STAMP)
+	@deploy/need-packages mosquitto tmux
+	@$(PY) -m pytest $(ARGS)
+
+setup: $(STAMP)
+
+# What CI checks besides the tests.
+check: $(STAMP)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: $(STAMP)
+	@deploy/need-packages mosquitto
+	$(PY) -m pytest -m bench -s $(ARGS) tests/bench
+
+test-soak: $(STAMP)
+	@deploy/need-packages mosquitto tmux
+	$(PY) -m pytest -m soak -s $(ARGS)
+
+lock:
+	.venv/bin/uv lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): pyproject.toml uv.lock deploy/set-up
+	@deploy/set-up
+	@touch $@
