@@ -1,4 +1,4 @@
-"""`docktally catalog` and `docktally verify`: what a person does to the ledger's database by hand."""
+"""`docktally catalog` and `docktally verify`: what a person does to the ledger by hand."""
 
 import argparse
 import sys

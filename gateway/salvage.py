@@ -67,7 +67,9 @@ def alarm(folder: Path) -> str | None:
 
 def _is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
-    return code is None or (code & _EXTENDED_CODE_BITS) in _DAMAGE
+    if code is None:  # our own finding; the driver's own errors carry a code
+        return not isinstance(error, sqlite3.OperationalError)
+    return (code & _EXTENDED_CODE_BITS) in _DAMAGE
 
 
 def _remove(path: Path) -> None:
@@ -83,9 +85,9 @@ def _carry_over(damaged: Path, target: OutboxFile) -> int:
                 "SELECT value FROM meta WHERE key IN ('epoch', 'acked') ORDER BY key = 'acked'"
             ).fetchall()
             unacknowledged = _readable(source, int(acked))
-        except (sqlite3.Error, ValueError):
+        except (sqlite3.Error, ValueError) as error:
             # Without the watermark nobody can say which rows are booked already.
-            log.critical("nothing can be read from %s", damaged)
+            log.critical("nothing can be carried over from %s: %s", damaged, error)
             return 0
         for seq, event in sorted(unacknowledged.items()):
             fresh = target.last_seq + 1

@@ -13,7 +13,8 @@ VIRTUAL = ("SUPPLIER", "CUSTOMER", "ADJUST", "SCRAP")
 def upgrade() -> None:
     """Apply."""
     _catalogue()
-    _journal()
+    _inbox()
+    _entries()
     _sums()
     _promises()
     _announcements()
@@ -67,7 +68,7 @@ def _catalogue() -> None:
     )
 
 
-def _journal() -> None:
+def _inbox() -> None:
     op.create_table(
         "stream",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -108,6 +109,18 @@ def _journal() -> None:
         postgresql_where=sa.text("status = 'held'"),
     )
     op.create_table(
+        "quarantine",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("received_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _entries() -> None:
+    op.create_table(
         "entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("stream", sa.Integer(), nullable=False),
@@ -147,15 +160,6 @@ def _journal() -> None:
         unique=True,
         sqlite_where=sa.text("reverses IS NOT NULL"),
         postgresql_where=sa.text("reverses IS NOT NULL"),
-    )
-    op.create_table(
-        "quarantine",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("received_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
 
 
