@@ -110,12 +110,9 @@ def _readable(source: sqlite3.Connection, acked: int) -> dict[int, Event]:
 
 
 def _read(source: sqlite3.Connection, acked: int, direction: str) -> Iterator[tuple[int, Event]]:
-    rows = source.execute(
-        f"SELECT seq, event FROM events WHERE seq > ? ORDER BY seq {direction}",  # noqa: S608
-        (acked,),
-    )
+    query = f"SELECT seq, event FROM events WHERE seq > ? ORDER BY seq {direction}"  # noqa: S608
     with contextlib.suppress(sqlite3.Error):
-        for seq, data in rows:
+        for seq, data in source.execute(query, (acked,)):
             with contextlib.suppress(Malformed, TypeError):
                 yield seq, codec.decode(Event, bytes(data))
 

@@ -7,6 +7,7 @@ is found whatever device it then points to. A device that is missing is not an e
 
 import asyncio
 import contextlib
+import errno
 import termios
 import threading
 import time
@@ -25,6 +26,12 @@ _REOPEN_FIRST_S, _REOPEN_MAX_S = 0.05, 0.5
 _READ_TIMEOUT_S = 0.5
 #: A scanner that takes no feedback for this long (flow control, pulled cable) is not waited for.
 _WRITE_TIMEOUT_S = 1.0
+_ADVICE = {
+    errno.ENOENT: "not plugged in",
+    errno.EACCES: "no permission; add the gateway's user to the group of the device (dialout)",
+    errno.EAGAIN: "another program is reading this device; stop it",
+    errno.EBUSY: "another program is reading this device; stop it",
+}
 #: Chunks read but not yet looked at; then the port is left to its own flow control.
 _CHUNKS_MAX = 64
 
@@ -158,4 +165,5 @@ class SerialPort:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    return _ADVICE.get(number or 0, str(error))

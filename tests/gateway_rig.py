@@ -1,4 +1,4 @@
-"""A gateway as a real process between pseudo terminals and a broker, and a central that plays fair."""
+"""A gateway process between pseudo terminals and a broker, and a central that plays fair."""
 
 import os
 import select
@@ -194,9 +194,7 @@ class Central:
         self.client.loop_stop()
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
-        client.subscribe(
-            [(self.topics.every("events"), 1), (self.topics.every("state"), 1)]
-        )
+        client.subscribe([(self.topics.every("events"), 1), (self.topics.every("state"), 1)])
         self.announce(online=self.online)
         for epoch in self.applied:
             self._acknowledge(epoch, [])
@@ -233,5 +231,3 @@ class Central:
             central_session=self.session,
         )
         self.tell(self.topics.ack(SITE, GATEWAY), ack, retain=True)
-
-

@@ -1,5 +1,6 @@
 """A real gateway process while everything around it fails: broker, central, itself, the disk."""
 
+import contextlib
 import json
 import os
 import random
@@ -53,9 +54,7 @@ def online(central: Central) -> bool:
     return central.state is not None and central.state.online
 
 
-def test_a_broker_away_at_the_start_costs_nothing(
-    mosquitto: Mosquitto, gateway: Process
-) -> None:
+def test_a_broker_away_at_the_start_costs_nothing(mosquitto: Mosquitto, gateway: Process) -> None:
     """Scans without a broker are stored and sound "offline"; later they arrive in order."""
     mosquitto.stop()
     gateway.start()
@@ -92,7 +91,7 @@ def test_a_broker_killed_and_wiped_loses_nothing(
 def test_central_away_holds_the_drain_but_not_the_scans(
     mosquitto: Mosquitto, central: Central, gateway: Process
 ) -> None:
-    """While central says that it is offline nothing is sent; afterwards the backlog goes in batches."""
+    """While central is offline nothing is sent; afterwards the backlog goes in batches."""
     gateway.start()
     wait_until(lambda: online(central), "the gateway is online")
     assert gateway.left.scan(b"FIRST") == GOOD
@@ -113,7 +112,7 @@ def test_central_away_holds_the_drain_but_not_the_scans(
 def test_central_restored_from_a_backup_gets_the_difference(
     central: Central, gateway: Process
 ) -> None:
-    """A lower applied_seq makes the gateway send its journal again from there, without new events."""
+    """A lower applied_seq makes the gateway send its journal again from there."""
     gateway.start()
     wait_until(lambda: online(central), "the gateway is online")
     codes = [b"CODE-%03d" % number for number in range(40)]
@@ -146,9 +145,7 @@ def test_what_the_journal_no_longer_has_is_said_loudly(
         process.kill()
 
 
-def test_kill_9_at_random_moments_loses_no_good_scan(
-    central: Central, gateway: Process
-) -> None:
+def test_kill_9_at_random_moments_loses_no_good_scan(central: Central, gateway: Process) -> None:
     """Whatever beeped good is in the outbox after a restart; seq has no holes; central has all."""
     rng = random.Random(7)
     good: list[bytes] = []
@@ -176,7 +173,7 @@ def test_kill_9_at_random_moments_loses_no_good_scan(
 
 
 def test_the_last_word_of_a_stop_and_of_a_death(central: Central, gateway: Process) -> None:
-    """A clean stop publishes offline itself; after kill -9 the broker does, for the same session."""
+    """A clean stop publishes offline itself; after kill -9 the broker does, for that session."""
     gateway.start()
     wait_until(lambda: online(central), "the gateway is online")
     assert gateway.stop() == 0
@@ -192,7 +189,7 @@ def test_the_last_word_of_a_stop_and_of_a_death(central: Central, gateway: Proce
 def test_a_full_outbox_refuses_audibly_and_recovers(
     mosquitto: Mosquitto, central: Central, tmp_path: Path
 ) -> None:
-    """At its bound scans are refused with a bad beep and shown; when central is back, all goes on."""
+    """At its bound scans are refused with a bad beep; when central is back, all goes on."""
     process = Process(tmp_path, mosquitto.port, "max_bytes = 65536\ndisk_reserve_bytes = 0")
     process.start()
     try:
@@ -236,9 +233,9 @@ def test_a_full_disk_refuses_audibly_and_recovers(
         process.start()
         wait_until(lambda: online(central), "the gateway is online")
         assert process.left.scan(b"BEFORE") == GOOD
-        with (disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
-            while True:
-                ballast.write(bytes(4096))
+        with (disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
+            for end in range(16 * 1024, 2**20, 4096):
+                os.posix_fallocate(ballast.fileno(), 0, end)
         accepted = [b"BEFORE"]
         for number in range(500):
             code = b"CODE-%03d" % number

@@ -59,7 +59,7 @@ def test_two_scanners_at_once_never_mix(central: Central, gateway: Process) -> N
 
 
 def test_noise_is_kept_and_the_next_scan_is_right(central: Central, gateway: Process) -> None:
-    """Endless, NUL and non-UTF-8 bytes become unreadable events with their bytes; then all is well."""
+    """Endless, NUL and non-UTF-8 bytes become unreadable events; the next scan is right."""
     online(central)
     endless = b"7" * 70_000
     assert gateway.left.scan(endless) == REFUSED
@@ -76,7 +76,7 @@ def test_noise_is_kept_and_the_next_scan_is_right(central: Central, gateway: Pro
 
 
 def test_an_unplug_in_mid_code_glues_nothing(central: Central, gateway: Process) -> None:
-    """The half code is kept as unreadable; the scanner that comes back is read without a restart."""
+    """The half code is kept as unreadable; the scanner that comes back is read at once."""
     gateway.left.send(b"]E0590123")
     wait_until(lambda: gateway.left.beep(0.1) == b"", "the bytes are on their way")
     gateway.left.unplug()
