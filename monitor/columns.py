@@ -13,7 +13,7 @@ MOVED_SHOWN_S = 5.0
 #: Width of the mark in front of each row.
 GUTTER = 2
 _SKU_WIDTH_MAX, _SKU_WIDTH_MIN = 24, 8
-_NAME_WIDTH_MIN, _NAME_WIDTH_MAX = 10, 48
+_NAME_WIDTH_MIN, _NAME_WIDTH_MAX = 12, 48
 #: The marks behind the figure of `available`: its direction, its level.
 _MARKS_WIDTH = 2
 _LEVEL: dict[str, tuple[str, Tone]] = {
@@ -43,7 +43,7 @@ _ALL = (
     Column("on_hand", "On hand", 9, right=True),
     Column("reserved", "Reserved", 9, right=True),
     Column("safety", "Safety", 7, right=True),
-    Column("available", "Available", 9 + _MARKS_WIDTH, right=True),
+    Column("available", "Available", 10 + _MARKS_WIDTH, right=True),
     Column("as_of", "Age", 7, right=True),
 )
 #: What goes first when there is no room; SKU and Available never go.

@@ -84,11 +84,11 @@ def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
         _Piece([Span(" "), _TRUST[board.trust]], [Span(" "), _TRUST[board.trust]], droppable=False)
     ]
     if showing.paused:
-        paused = Span("‖ PAUSED", "accent")
+        waiting = f"{showing.waiting:,}"
         pieces.append(
             _Piece(
-                [paused, Span(f", {showing.waiting:,} updates waiting")],
-                [paused, Span(f" +{showing.waiting:,}")],
+                [Span("‖ PAUSED", "accent"), Span(f", {waiting} updates waiting")],
+                [Span(f"‖ +{waiting}", "accent")],
                 droppable=False,
             )
         )

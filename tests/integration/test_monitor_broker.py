@@ -1,0 +1,182 @@
+"""The monitor against a real broker: what it hears, what it survives, how it ends."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from neighbours import ROOT, Mosquitto, free_port, wait_until
+from stock_messages import central, item, publish
+
+from monitor import __main__ as command
+from monitor.app import MonitorApp
+from monitor.config import Config
+from wire.broker import Broker
+
+
+class Headless:
+    """A monitor without a screen, in a process of its own."""
+
+    def __init__(self, port: int, output: Path) -> None:
+        self._output = output
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "monitor", "--headless", "--broker", f"127.0.0.1:{port}"],
+                cwd=ROOT,
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def heard(self, kind: str) -> list[dict[str, object]]:
+        """Return the complete lines of a kind so far."""
+        lines = self._output.read_text().splitlines(keepends=True)
+        every = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [line for line in every if line["type"] == kind]
+
+
+@pytest.fixture
+def started() -> Iterator[list[Headless]]:
+    """Give a list for monitors that must not outlive the test."""
+    monitors: list[Headless] = []
+    yield monitors
+    for monitor in monitors:
+        monitor.process.kill()
+        monitor.process.wait()
+
+
+@pytest.mark.broker
+def test_headless_tells_changes_and_comes_back(
+    mosquitto: Mosquitto, tmp_path: Path, started: list[Headless]
+) -> None:
+    """One JSON line a change; first refused, then killed and wiped, it comes back by itself."""
+    mosquitto.stop()
+    monitor = Headless(mosquitto.port, tmp_path / "out")
+    started.append(monitor)
+    wait_until(lambda: monitor.heard("link"), "the refused connection is told")
+    assert monitor.heard("link")[0]["up"] is False
+    mosquitto.start()
+    wait_until(lambda: monitor.heard("link")[-1]["up"], "the connection is told")
+    asyncio.run(publish(mosquitto.port, [central(), item("A"), item("A"), b"{not json"]))
+    wait_until(lambda: monitor.heard("malformed"), "what cannot be understood is told")
+    (told,) = monitor.heard("availability")
+    assert (told["sku"], told["available"], told["retained"]) == ("A", 100, False)
+    assert monitor.heard("central")[0]["online"] is True
+    mosquitto.kill()
+    wait_until(lambda: not monitor.heard("link")[-1]["up"], "the loss is told")
+    mosquitto.wipe()
+    mosquitto.start()
+    wait_until(lambda: monitor.heard("link")[-1]["up"], "the return is told")
+    asyncio.run(publish(mosquitto.port, [item("A", 2, 7)]))
+    wait_until(lambda: len(monitor.heard("availability")) == 2, "the next version is told")
+    monitor.process.send_signal(signal.SIGTERM)
+    assert monitor.process.wait(timeout=30) == 0
+
+
+@pytest.mark.broker
+def test_headless_ends_when_nobody_reads(mosquitto: Mosquitto) -> None:
+    """A closed pipe ends it without a word of complaint."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", "--headless", "--broker", f"127.0.0.1:{mosquitto.port}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert b'"up": true' in process.stdout.readline()
+        process.stdout.close()
+        asyncio.run(publish(mosquitto.port, [item("A"), item("B")]))
+        assert process.wait(timeout=30) == 0
+        assert b"Traceback" not in process.stderr.read()
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition while the screen lives."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, what
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.broker
+async def test_the_screen_survives_the_brokers_death(mosquitto: Mosquitto) -> None:
+    """kill -9: rows stay, none is called live; after the return only what is heard again is."""
+    app = MonitorApp(Config(broker=Broker(port=mosquitto.port)))
+    async with app.run_test(size=(120, 40)):
+        board = app.board
+        await until(lambda: board.link.up, "connected")
+        await publish(mosquitto.port, [central(), item("A"), item("B", 5)])
+        await until(lambda: len(board.stock) == 2 and board.trust == "live", "live")
+        await asyncio.to_thread(mosquitto.kill)
+        await until(lambda: board.trust == "lost", "the loss is seen")
+        assert len(board.stock) == 2
+        assert not any(board.row_is_live(row) for row in (0, 1))
+        mosquitto.wipe()
+        await asyncio.to_thread(mosquitto.start)
+        await until(lambda: board.link.up, "connected again")
+        assert board.trust == "stored"
+        await publish(mosquitto.port, [central(), item("A"), item("B", 4)])
+        await until(lambda: board.row_is_live(0), "the row that was heard again is live")
+        assert not board.row_is_live(1)
+        assert board.stock.version == [1, 5]
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the monitor where there is no terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "monitor", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_without_a_terminal_it_says_what_to_do() -> None:
+    """No screen is drawn into a pipe or a log file."""
+    ended = run()
+    assert ended.returncode == 1
+    assert "--headless" in ended.stderr
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[monitor]\nsitte = 'x'\n", "did you mean 'site'"),
+        ("[monitor]\nlow = -1\n", "monitor.low"),
+        ("[monitor]\nsite = 'central'\n", "cannot be the name of a site"),
+        ("[broker\n", "is not TOML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_wrong_configuration_is_one_sentence(
+    text: str | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every mistake names the file, the key and the cure."""
+    path = tmp_path / "monitor.toml"
+    if text is not None:
+        path.write_text(text)
+    assert command.main(["--config", str(path), "--headless"]) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.splitlines()) == 1
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    """What is said on the command line counts, the rest comes from the file."""
+    path = tmp_path / "monitor.toml"
+    path.write_text("[broker]\nhost = 'far'\n[monitor]\nlow = 3\nsite = 'ber'\n")
+    port = free_port()
+    arguments = command._parser().parse_args(
+        ["--config", str(path), "--broker", f"near:{port}", "--low", "7"]
+    )
+    settings = command._settings(arguments)
+    assert (str(settings.broker), settings.site, settings.monitor.low) == (f"near:{port}", "ber", 7)

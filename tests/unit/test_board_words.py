@@ -1,0 +1,196 @@
+"""What the screen says, at any width, with any content."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stock_messages import NOW, activity, alert, at, central, gateway, item
+
+from monitor import figures
+from monitor.alert_lines import alert_lines
+from monitor.board import Board, Scan
+from monitor.columns import heads, layout, row_line
+from monitor.dock_health import dock_lines
+from monitor.headline import Showing, headline, notice
+from monitor.item_card import card
+from monitor.scan_lines import scan_line
+from monitor.spans import Span, cell, cells, fit, plain, printable
+from monitor.stock import Stock
+from monitor.view import View
+from wire.events import ScannerState
+
+CONTROL = "".join(map(chr, [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x202E, 0x200B]))
+
+
+def board_of(trust: str) -> Board:
+    """Return a board in a state of trust."""
+    board = Board(10, NOW)
+    board.apply_availability(item("A-1", reserved=3), NOW, retained=True)
+    if trust != "lost":
+        board.apply_link(up=True, reason="connected", now=NOW)
+    if trust in ("stopped", "live"):
+        board.apply_central(central(online=trust == "live"), NOW, retained=False)
+    board.apply_gateway("ber", "g1", gateway(online=False), NOW)
+    board.apply_alert("x", alert("x"), NOW)
+    board.apply_malformed("t: not JSON", NOW)
+    assert board.trust == trust
+    return board
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(["lost", "stored", "stopped", "live"]), st.integers(20, 200), st.booleans())
+def test_the_status_always_tells_link_central_and_age(trust: str, width: int, paused: bool) -> None:
+    """No width is exceeded, and from 60 on no width leaves out what makes stock believable."""
+    line = headline(board_of(trust), Showing(1, paused, 1_234), NOW + 4_000, width)
+    assert cells(line) <= width
+    if width >= 60:
+        text = plain(line)
+        assert all(word in text for word in ("broker", "central", "old"))
+        assert ("1,234" in text) == paused
+
+
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [("lost", "Trying again"), ("stored", "stored copy"), ("stopped", "Docks keep every scan")],
+)
+def test_a_sentence_says_what_is_wrong(trust: str, words: str) -> None:
+    """Whenever stock is not live, the line below the status says why and what happens next."""
+    line = notice(board_of(trust), NOW + 1)
+    assert line is not None
+    assert words in plain(line)
+
+
+def test_a_message_nobody_understands_is_shown_then_counted() -> None:
+    """The reason is shown for a while; the count stays."""
+    board = board_of("live")
+    said = notice(board, NOW + 1)
+    assert said is not None
+    assert "not JSON" in plain(said)
+    assert notice(board, NOW + 600) is None
+    assert "1 not understood" in plain(headline(board, Showing(1), NOW + 600, 200))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(20, 220), st.integers(1, 64), st.booleans())
+def test_columns_fit_and_keep_what_matters(width: int, sku_width: int, many_sites: bool) -> None:
+    """Any width: SKU and available are there, nothing overlaps, nothing sticks out."""
+    columns = layout(width, sku_width, many_sites=many_sites)
+    keys = [column.key for column in columns]
+    assert keys[0] == "sku"
+    assert "available" in keys
+    ends = [column.x + column.width for column in columns]
+    assert all(end < column.x + 1 for end, column in zip(ends, columns[1:], strict=False))
+    if width >= 24:
+        assert ends[-1] <= width
+    view = View(Stock(10))
+    for view.key in keys:
+        assert "…" not in plain(heads(columns, view))
+    if width >= 60:
+        assert {"name", "on_hand"} <= set(keys) or many_sites
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(min_size=1, max_size=64),
+    st.text(max_size=40),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(24, 160),
+)
+def test_a_row_is_always_as_wide_as_its_columns(
+    sku: str, name: str, available: int, width: int
+) -> None:
+    """Any SKU, any name, any figure: the columns stay in line and no control character gets out."""
+    board = board_of("live")
+    news = item("B", name=name).model_copy(update={"sku": sku, "available": available})
+    board.stock.apply(news, NOW, 1)
+    columns = layout(width, board.stock.sku_width, many_sites=False)
+    line = row_line(board.stock, 1, columns, NOW, live=True, here=False)
+    assert cells(line) == columns[-1].x + columns[-1].width + 1
+    assert plain(line).isprintable()
+
+
+def test_marks_tell_without_colour() -> None:
+    """Rising, falling, low, sold out and not live each have a sign of their own."""
+    board = board_of("live")
+    stock = board.stock
+    for version, available, marks in ((2, 120, "120▲ "), (3, 9, "9▼!"), (4, 0, "0▼✖")):
+        stock.apply(item("A-1", version, available), NOW, 1)
+        columns = layout(80, 8, many_sites=False)
+        line = plain(row_line(stock, 0, columns, NOW + 1, live=True, here=False))
+        assert marks in line
+        assert "◌" not in line
+    assert "◌" in plain(row_line(stock, 0, columns, NOW + 1, live=False, here=False))
+    assert "▼" not in plain(row_line(stock, 0, columns, NOW + 60, live=True, here=False))
+
+
+def test_docks_tell_what_is_wrong_first() -> None:
+    """Offline and unplugged come first, each with what waits, what was unreadable or refused."""
+    board = board_of("live")
+    scanners = (
+        ScannerState(name="hs-1", source="x", online=True, scans=9, unreadable=3, refused=2),
+        ScannerState(name="hs-2", source="x", online=False, problem="no such device"),
+    )
+    board.apply_gateway("ber", "a-calm", gateway(capacity_left=7_000), NOW)
+    board.apply_gateway(
+        "ber", "g2", gateway(*scanners, pending=312, oldest_age_s=131, capacity_left=400), NOW
+    )
+    text = "\n".join(plain(line) for line in dock_lines(board, NOW + 60, 60))
+    assert text.index("OFFLINE 1m00s") < text.index("g2") < text.index("a-calm")
+    for words in (
+        "312 wait, ▲ room 400",
+        "oldest waits 2m11s",
+        "3 unread 2 refused",
+        "✖ hs-2 UNPLUGGED",
+        "no such device",
+        "0 wait, room 7,000",
+    ):
+        assert words in text
+
+
+def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
+    """Control characters in barcodes, names and alerts are drawn as pictures."""
+    board = board_of("live")
+    hostile = f"a{CONTROL}b"
+    board.apply_alert("h", alert("h").model_copy(update={"title": hostile, "detail": hostile}), NOW)
+    line = activity("A-1", hostile).model_copy(update={"gateway": hostile, "outcome": "held"})
+    board.apply_activity("ber", line, NOW)
+    drawn = [
+        *alert_lines(board, NOW, detailed=True),
+        scan_line(Scan("ber", line), NOW),
+        *card(board, board.stock, 0, NOW, 60, 20),
+    ]
+    assert all(plain(each).isprintable() for each in drawn)
+    assert printable("a\x1db\x1b[2J") == "a␝b␛[2J"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=30), st.integers(1, 40))
+def test_cells_are_exact(text: str, width: int) -> None:
+    """Cutting and padding give exactly the asked width, also for wide characters."""
+    text = printable(text)
+    assert cells([Span(cell(text, width))]) == width
+    assert cells(fit([Span(text), Span(text)], width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0.0s"), (0.44, "0.4s"), (14.9, "14s"), (131, "2m11s"), (11_100, "3h05m"),
+        (353_000, "4d02h"), (86_400 * 812, "812d"),
+    ],
+)  # fmt: skip
+def test_ages(seconds: float, words: str) -> None:
+    """Ages are short and never negative."""
+    assert figures.age(seconds) == words
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(6, 12))
+def test_numbers_fit(value: int, width: int) -> None:
+    """Any figure fits its column."""
+    assert len(figures.number(value, width)) <= width
+
+
+def test_sparkline_uses_the_whole_range() -> None:
+    """The lowest figure is the lowest bar, the highest the highest."""
+    assert figures.sparkline([0, 5, 10]) == "▁▄█"
+    assert figures.sparkline([7, 7]) == "▁▁"
+    assert figures.moment(at(0), NOW) != ""
