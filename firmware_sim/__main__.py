@@ -32,7 +32,7 @@ from wire.errors import WireError
 from wire.topics import DEFAULT_ROOT
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
-_WEATHERS = {"calm": faults.CALM, "rough": faults.ROUGH}
+_WEATHERS = {"calm": faults.CALM, "rough": faults.ROUGH, "bouncing": faults.BOUNCING}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -108,7 +108,10 @@ def _add_shift(commands: _Commands) -> None:
         "--patience", type=float, default=runner.PATIENCE_S, metavar="S",
         help="seconds without a beep after which a person scans again",
     )  # fmt: skip
-    parser.add_argument("--weather", default="calm", choices=sorted(_WEATHERS))
+    parser.add_argument(
+        "--weather", default="calm", choices=sorted(_WEATHERS),
+        help="rough: torn frames, pulled plugs; bouncing: triggers that fire twice, too",
+    )  # fmt: skip
     parser.set_defaults(run=_shift)
 
 

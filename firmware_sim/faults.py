@@ -20,7 +20,9 @@ class Weather:
 
 
 CALM = Weather()
-ROUGH = Weather(split=0.3, bounce=0.05, unplug=0.01)
+ROUGH = Weather(split=0.3, unplug=0.01)
+#: Needs a gateway with a repeat window: without one, a bounce really is two scans.
+BOUNCING = Weather(split=0.3, unplug=0.01, bounce=0.05)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def test_a_scratched_barcode_has_a_wrong_check_digit(seed, each):
 def test_a_torn_frame_is_complete_and_a_cut_one_is_not(seed):
     """Weather tears, doubles or cuts frames, and says which."""
     raw = b"]E04006381333931"
-    told = faults.deliver(raw, faults.ROUGH, random.Random(seed))
+    told = faults.deliver(raw, faults.BOUNCING, random.Random(seed))
     sent = b"".join(told.pieces)
     assert all(told.pieces)
     if told.unplug:
