@@ -206,12 +206,8 @@ class Drain:
             return
         self._paused_until_s, self._refusal = 0.0, None
         if ack.applied_seq > extent.last_seq:
-            self._gap = (
-                f"central has seq {ack.applied_seq} of this outbox, which ends at "
-                f"{extent.last_seq}: its disk was put back to an older copy; move the data folder "
-                "away so that a new one is begun"
-            )
-            log.critical("%s", self._gap)
+            log.critical("central has more of this outbox than the outbox: a copy was put back")
+            self._outbox.supersede()
             return
         before = self._outbox.acked_seq
         for rejected in ack.rejected:

@@ -23,7 +23,8 @@ from uuid import UUID
 
 from gateway import outbox_file, salvage
 from gateway.config import OutboxLimits
-from gateway.outbox_file import Connect, Extent, OutboxFile, Record, Write
+from gateway.outbox_file import Connect, Extent, Record, Write
+from gateway.outbox_writer import OutboxWriter
 from wire.errors import Unavailable
 from wire.events import COUNT_MAX, OutboxState
 
@@ -47,6 +48,7 @@ class _Job:
     done: "asyncio.Future[int]"
     write: Write | Record | None = None
     reopen: bool = False
+    supersede: UUID | None = None
 
 
 @contextmanager
@@ -169,6 +171,15 @@ class Outbox:
             loop = asyncio.get_running_loop()
             self._ack_flush = loop.call_later(_ACK_FLUSH_S, self._flush_ack)
 
+    def supersede(self) -> None:
+        """Begin a new epoch, because central has more of this one than this file.
+
+        The file was put back to an older copy, so its next numbers are taken. What it held when it
+        was opened is booked; what was scanned since goes on under new numbers.
+        """
+        assert self._extent is not None
+        self._submit(supersede=self._extent.epoch)
+
     def state(self) -> OutboxState:
         """Return what to tell everybody."""
         extent = self._extent
@@ -213,12 +224,16 @@ class Outbox:
             self._reader = None
 
     def _submit(
-        self, write: Write | Record | None = None, *, reopen: bool = False
+        self,
+        write: Write | Record | None = None,
+        *,
+        reopen: bool = False,
+        supersede: UUID | None = None,
     ) -> "asyncio.Future[int]":
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
         self._waiting += 1
-        self._jobs.put(_Job(done, write, reopen))
+        self._jobs.put(_Job(done, write, reopen, supersede))
         return done
 
     def _flush_ack(self) -> None:
@@ -251,31 +266,16 @@ class Outbox:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """The writing thread."""
-        file: OutboxFile | None = None
-        known: Extent | None = None
+        writer = OutboxWriter(self._folder, self._limits, self._connect)
         while jobs := self._collect():
             seqs: list[int] = []
             error = None
             try:
-                if file is None or any(job.reopen for job in jobs):
-                    if file is not None:
-                        file.close()
-                    file = salvage.open_file(self._folder, self._limits, self._connect)
-                    if known is not None and known.epoch == file.epoch:
-                        file.forget_after(known.last_seq)
-                    known = file.extent()
-                seqs = self._commit(file, jobs)
-                known = file.extent()
+                seqs = self._do(writer, jobs)
             except Unavailable as problem:
                 error = str(problem)
-            except (sqlite3.Error, OSError) as problem:
-                error = f"the disk of {self._folder} does not store scans: {problem}"
-                if file is not None:
-                    file.close()
-                    file = None
-            loop.call_soon_threadsafe(self._settle, jobs, seqs, known, error)
-        if file is not None:
-            file.close()
+            loop.call_soon_threadsafe(self._settle, jobs, seqs, writer.extent, error)
+        writer.close()
 
     def _collect(self) -> list[_Job]:
         """Wait for a job, then take what else waits; return none when it is time to stop."""
@@ -293,16 +293,15 @@ class Outbox:
             self._jobs.put(None)
         return jobs
 
-    def _commit(self, file: OutboxFile, jobs: Sequence[_Job]) -> list[int]:
-        acked = self._acked
-        if acked is not None and acked[0] == file.epoch:
-            file.acked_seq = acked[1]
+    def _do(self, writer: OutboxWriter, jobs: Sequence[_Job]) -> list[int]:
+        for job in jobs:
+            if job.reopen:
+                writer.reopen()
+            if job.supersede is not None:
+                writer.supersede(job.supersede)
         writes = [job.write for job in jobs if job.write is not None]
-        if not writes:
-            file.touch()
-            return [file.last_seq] * len(jobs)
-        seqs = iter(file.write(writes))
-        return [file.last_seq if job.write is None else next(seqs) for job in jobs]
+        seqs = iter(writer.write(writes, self._acked))
+        return [0 if job.write is None else next(seqs) for job in jobs]
 
 
 def _seen(done: "asyncio.Future[int]") -> None:

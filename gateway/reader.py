@@ -110,7 +110,13 @@ class Reader:
                     "scanner %s: %s: %s", self.settings.name, self.settings.port, news.reason
                 )
         for frame in frames:
-            await self._on_frame(frame, at_s)
+            # A stop waits for the beep: a scan that is stored without one would be scanned twice.
+            scan = asyncio.ensure_future(self._on_frame(frame, at_s))
+            try:
+                await asyncio.shield(scan)
+            except asyncio.CancelledError:
+                await scan
+                raise
         if not isinstance(news, Chunk) or frames:
             self._changed()
 

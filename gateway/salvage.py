@@ -1,7 +1,7 @@
-"""A damaged outbox file: what can be read is carried over, the file itself is kept for a person.
+"""An outbox file nobody can go on with: what is good is carried over, the file kept for a person.
 
-The new file is complete before the damaged one is moved, and both moves are renames: a power cut at
-any moment leaves either the damaged file in place or the new one ready to take its place.
+The new file is complete before the old one is moved, and both moves are renames: a power cut at
+any moment leaves either the old file in place or the new one ready to take its place.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from gateway import station
 from gateway.config import OutboxLimits
@@ -36,32 +37,48 @@ def open_file(folder: Path, limits: OutboxLimits, connect: Connect = connect) ->
     path, successor = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
     if successor.exists() and not path.exists():
         successor.rename(path)
-    _remove(successor)
     try:
         return OutboxFile(path, limits, connect)
     except (sqlite3.DatabaseError, ValueError) as error:
         if not _is_damage(error):
             raise
         log.critical("the outbox %s is damaged: %s", path, error)
+    return replace_file(folder, limits, connect, "corrupt")
+
+
+def replace_file(
+    folder: Path,
+    limits: OutboxLimits,
+    connect: Connect,
+    why: Literal["corrupt", "superseded"],
+    booked_seq: int = 0,
+) -> OutboxFile:
+    """Set the outbox in `folder` aside and return its successor, of a new epoch.
+
+    It gets all that can be read and is neither acknowledged nor at most `booked_seq`.
+    """
+    path, successor = folder / FILE_NAME, folder / f"{FILE_NAME}.new"
+    _remove(successor)
     with closing(OutboxFile(successor, limits, connect)) as target:
-        carried = _carry_over(path, target)
-    aside = f"{FILE_NAME}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        carried = _carry_over(path, target, booked_seq)
+    aside = f"{FILE_NAME}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(folder / f"{aside}{suffix}")
     successor.rename(path)
-    log.critical("the damaged outbox is kept as %s; %d scans were carried over", aside, carried)
+    log.critical("the old outbox is kept as %s; %d scans were carried over", aside, carried)
     return OutboxFile(path, limits, connect)
 
 
 def alarm(folder: Path) -> str | None:
-    """Return what a person has to know about damaged files in `folder`, None when there is none."""
-    names = sorted(file.name for file in folder.glob(f"{FILE_NAME}.corrupt-*[0-9]"))
+    """Return what a person has to know about files set aside in `folder`; None without any."""
+    names = sorted(file.name for file in folder.glob(f"{FILE_NAME}.*-*[0-9]"))
     if not names:
         return None
+    why = "was damaged" if ".corrupt-" in names[-1] else "was an older copy of itself"
     return (
-        f"the outbox was damaged and set aside as {names[-1]}; scans it held that could be read "
-        f"were carried over. Compare the stock, then move the file away from {folder}"
+        f"the outbox {why} and is kept as {names[-1]}; what could be read and was not booked is "
+        f"carried over. Compare the stock, then move the file away from {folder}"
     )
 
 
@@ -77,17 +94,17 @@ def _remove(path: Path) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _carry_over(damaged: Path, target: OutboxFile) -> int:
+def _carry_over(old: Path, target: OutboxFile, booked_seq: int) -> int:
     renumbered: dict[int, int] = {}
-    with closing(sqlite3.connect(damaged)) as source:
+    with closing(sqlite3.connect(old)) as source:
         try:
             (epoch,), (acked,) = source.execute(
                 "SELECT value FROM meta WHERE key IN ('epoch', 'acked') ORDER BY key = 'acked'"
             ).fetchall()
-            unacknowledged = _readable(source, int(acked))
+            unacknowledged = _readable(source, max(int(acked), booked_seq))
         except (sqlite3.Error, ValueError) as error:
             # Without the watermark nobody can say which rows are booked already.
-            log.critical("nothing can be carried over from %s: %s", damaged, error)
+            log.critical("nothing can be carried over from %s: %s", old, error)
             return 0
         for seq, event in sorted(unacknowledged.items()):
             fresh = target.last_seq + 1

@@ -46,12 +46,10 @@ async def running(
 ) -> AsyncIterator[Outbox]:
     """Run an outbox until the block ends."""
     outbox = Outbox(folder, limits, connect)
-    task = asyncio.create_task(outbox.run())
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(outbox.run())
         yield outbox
-    finally:
         task.cancel()
-        await asyncio.wait([task])
 
 
 def texts(outbox: Outbox, after: int = 0) -> list[str]:
@@ -309,6 +307,24 @@ async def test_a_power_cut_between_the_two_renames_is_finished_later(tmp_path: P
     async with running(tmp_path) as outbox:
         await outbox.probe()
         assert texts(outbox) == ["carried"]
+
+
+async def test_an_older_copy_of_the_file_goes_on_in_a_new_epoch(tmp_path: Path) -> None:
+    """When central has more than the file, only new scans go on, under new numbers."""
+    async with running(tmp_path) as outbox:
+        for number in range(5):
+            await outbox.append(scan(f"old-{number}"))
+    async with running(tmp_path) as outbox:
+        await outbox.append(scan("new-0"))
+        await outbox.append(scan("new-1"))
+        epoch = outbox.extent.epoch
+        outbox.supersede()
+        outbox.supersede()
+        await outbox.append(scan("new-2"))
+        assert outbox.extent.epoch != epoch
+        assert texts(outbox) == ["new-0", "new-1", "new-2"]
+        assert outbox.state().pending == 3
+        assert "older copy" in outbox.problem
 
 
 async def test_damage_found_while_reading_is_dealt_with(tmp_path: Path) -> None:
