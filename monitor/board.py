@@ -30,14 +30,14 @@ _URGENCY = {"critical": 0, "warning": 1, "info": 2}
 class Heard(Generic[State]):
     """A retained state, when it was heard last, and in which link generation.
 
-    `since` is when we learned that it came online or went offline.
+    `since` is when it came online or went offline, None unless we were listening as it did.
     """
 
     state: State
     site: str
     name: str
     at: float
-    since: float
+    since: float | None
     generation: int
 
 
@@ -131,11 +131,13 @@ class Board:
         if not retained and state.online:
             self._date(now)
         stays = known is not None and known.state.online == state.online
-        since = known.since if known and stays else now
+        since = known.since if known and stays else None if retained else now
         self.central = Heard(state, "", "", now, since, self.generation)
         return known is None or known.state != state
 
-    def apply_gateway(self, site: str, name: str, state: GatewayState | None, now: float) -> bool:
+    def apply_gateway(
+        self, site: str, name: str, state: GatewayState | None, now: float, *, retained: bool
+    ) -> bool:
         """Take a gateway's state, None when it was taken away; an old session cannot end a new."""
         key = (site, name)
         if state is None:
@@ -153,7 +155,7 @@ class Board:
             # A Will was written at connect; what the gateway said later is nearer to the truth.
             state = known.state.model_copy(update={"online": False})
         stays = known is not None and known.state.online == state.online
-        since = known.since if known and stays else now
+        since = known.since if known and stays else None if retained else now
         self.gateways[key] = Heard(state, site, name, now, since, self.generation)
         return known is None or known.state != state
 
@@ -172,7 +174,7 @@ class Board:
         known = self.alerts.get(alert_id)
         if known is None:
             self.unseen_alerts.add(alert_id)
-        self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, now, self.generation)
+        self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, None, self.generation)
         return known is None or known.state != alert
 
     def apply_malformed(self, reason: str, now: float) -> None:
@@ -186,7 +188,7 @@ class Board:
         central = self.central
         if self.trust != "live" or central is None:
             return
-        if now - max(self.link.since, central.since) < SETTLE_S:
+        if now - max(self.link.since, central.since or 0.0) < SETTLE_S:
             return
         for alert_id, alert in list(self.alerts.items()):
             if alert.generation != self.generation:

@@ -51,13 +51,20 @@ _DROP_ORDER: tuple[SortKey, ...] = ("safety", "as_of", "reserved", "on_hand", "s
 
 
 @lru_cache(maxsize=32)
-def layout(width: int, sku_width: int, *, many_sites: bool) -> tuple[Column, ...]:
-    """Return the columns that fit `width` cells; `sku_width` is that of the longest SKU."""
+def layout(
+    width: int, sku_width: int, *, many_sites: bool = False, safety: bool = False
+) -> tuple[Column, ...]:
+    """Return the columns that fit `width` cells; `sku_width` is that of the longest SKU.
+
+    Site and safety are shown only where they say something.
+    """
     sku = max(_SKU_WIDTH_MIN, min(_SKU_WIDTH_MAX, sku_width, width // 3))
     fixed = {column.key: column.width for column in _ALL}
     fixed |= {"sku": sku, "name": _NAME_WIDTH_MIN}
     if not many_sites:
         del fixed["site"]
+    if not safety:
+        del fixed["safety"]
     room = width - GUTTER
     for key in _DROP_ORDER:
         if sum(fixed.values()) + len(fixed) <= room:

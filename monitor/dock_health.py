@@ -48,7 +48,7 @@ def _severity(board: Board, gateway: Heard[GatewayState]) -> int:
         outbox.oldest_age_s > WAIT_CALM_S
         or outbox.capacity_left < ROOM_CALM
         or any(scanner.problem for scanner in state.scanners)
-        or _clock_problem(state) is not None
+        or _clock_is_off(state)
     )
 
 
@@ -61,12 +61,12 @@ def _gateway(
     title = Span(f" {name} ", "title")
     if not current:
         words = Span(f"not heard {figures.coarse_age(now - gateway.at)}", "warn")
-        lines = [_spread([Span("◌", "warn"), title], [], [words], width)]
+        lines = [_spread([Span("◌", "warn"), title], [words], width)]
     elif not state.online:
-        words = Span(f"OFFLINE {figures.coarse_age(now - gateway.since)}", "bad")
-        lines = [_spread([Span("✖", "bad"), title], [], [words], width)]
+        words = Span(f"OFFLINE{figures.lasting(gateway.since, now)}", "bad")
+        lines = [_spread([Span("✖", "bad"), title], [words], width)]
     else:
-        lines = [_spread([Span("●", "good"), title], [], _outbox(state), width)]
+        lines = [_spread([Span("●", "good"), title], _outbox(state), width)]
     if not (current and state.online) and state.outbox.pending:
         lines.append([Span("  last heard: ", "muted"), *_outbox(state)])
     lines += [[Span("  "), problem] for problem in _problems(state)]
@@ -81,7 +81,7 @@ def _outbox(state: GatewayState) -> Line:
     return [
         Span(f"{outbox.pending:,} wait, ", "plain" if outbox.pending else "muted"),
         Span(
-            f"{'▲ ' if tight else ''}room {figures.number(outbox.capacity_left, 7)}",
+            f"{'▲ ' if tight else ''}room {figures.number(outbox.capacity_left, 9)}",
             "warn" if tight else "muted",
         ),
     ]
@@ -104,33 +104,36 @@ def _scanner(scanner: ScannerState, now: float, width: int, *, live: bool) -> li
     name = printable(scanner.name)
     last = scanner.last_scan
     ago = figures.coarse_age(now - last.timestamp()) if last else "no scan"
-    station = printable(" ".join(word for word in (scanner.mode, scanner.location) if word))
-    counts = []
+    station = printable("".join(f"{word} " for word in (scanner.mode, scanner.location) if word))
+    scans = Span(f"{figures.number(scanner.scans, 6)} sc ", "muted")
+    right = []
     if scanner.unreadable:
-        counts.append(Span(f"{scanner.unreadable:,} unread ", "warn"))
+        right.append(Span(f"{scanner.unreadable:,} unread ", "warn"))
     if scanner.refused:
-        counts.append(Span(f"{scanner.refused:,} refused ", "bad"))
-    counts.append(Span(f"{figures.number(scanner.scans, 6)} sc{cell(ago, 7, right=True)}", "muted"))
+        right.append(Span(f"{scanner.refused:,} refused ", "bad"))
+    right.append(Span(cell(ago, 6, right=True), "muted"))
     if not scanner.online:
         left = [Span("  ✖ ", "bad"), Span(f"{name} UNPLUGGED ", "bad")]
     else:
         left = [Span("  ● ", "good") if live else Span("  ◌ ", "warn"), Span(f"{name} ")]
-    lines = [_spread(left, [Span(f"{station} ", "muted")], counts, width)]
+    lines = [_spread(left, right, width, [Span(station, "muted"), scans], [scans])]
     if scanner.problem:
         lines.append([Span(f"    {printable(scanner.problem)}", "warn")])
     return lines
 
 
+def _clock_is_off(state: GatewayState) -> bool:
+    return abs(state.clock.offset_ms or 0.0) > OFFSET_CALM_MS
+
+
 def _clock_problem(state: GatewayState) -> str | None:
-    offset = state.clock.offset_ms
-    if offset is not None and abs(offset) > OFFSET_CALM_MS:
-        return f"clock is {offset / 1_000:+.1f} s off"
+    if _clock_is_off(state):
+        return f"clock is {(state.clock.offset_ms or 0.0) / 1_000:+.1f} s off"
     return None if state.clock.synced else "clock has no time source"
 
 
-def _spread(left: Line, middle: Line, right: Line, width: int) -> Line:
-    """Return `right` at the far end; what is in the middle gives way when there is no room."""
-    gap = width - cells(left) - cells(middle) - cells(right)
-    if gap < 0:
-        middle, gap = [], max(0, width - cells(left) - cells(right))
-    return [*left, *middle, Span(" " * gap), *right]
+def _spread(left: Line, right: Line, width: int, *middles: Line) -> Line:
+    """Return `right` at the far end, and before it the first of `middles` that leaves it room."""
+    room = width - cells(left) - cells(right)
+    middle = next((middle for middle in middles if cells(middle) <= room), [])
+    return [*left, Span(" " * (room - cells(middle))), *middle, *right]

@@ -75,7 +75,7 @@ class Feed:
                 return news, self._fields(item)
             case "state":
                 state = codec.decode(GatewayState, payload) if payload else None
-                news = board.apply_gateway(site, name, state, now)
+                news = board.apply_gateway(site, name, state, now, retained=message.retain)
                 return news, {"site": site, "gateway": name, **self._fields(state)}
             case "central":
                 central = codec.decode(CentralState, payload)

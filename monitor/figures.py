@@ -29,6 +29,11 @@ def coarse_age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s" if seconds < 10 else age(seconds)
 
 
+def lasting(since: float | None, now: float) -> str:
+    """Return a blank and how long something lasts; nothing when nobody saw it begin."""
+    return "" if since is None else f" {coarse_age(now - since)}"
+
+
 def number(value: int, width: int) -> str:
     """Return a number in at most `width` (five or more) characters: 12,345 or, too wide, 12.3k."""
     text = f"{value:,}"

@@ -66,9 +66,9 @@ def notice(board: Board, now: float) -> Line | None:
                 Span("this is the broker's stored copy."),
             ]
         case "stopped":
-            away = figures.age(now - board.central.since) if board.central else ""
+            away = figures.lasting(board.central.since, now) if board.central else ""
             return [
-                Span(f" ▲ Central is offline ({away}): ", "warn"),
+                Span(f" ▲ Central is offline{away}: ", "warn"),
                 Span("stock stands still. Docks keep every scan and send it when central is back."),
             ]
     if board.malformed and now - board.malformed_at < MALFORMED_SHOWN_S:
@@ -132,8 +132,8 @@ def _central(board: Board, now: float) -> _Piece:
         return _Piece([*words, Span(" not heard", "warn")], words, droppable=False)
     if not central.state.online:
         words = [Span("central "), Span("✖", "bad")]
-        age = figures.age(now - central.since)
-        return _Piece([*words, Span(f" offline {age}", "bad")], words, droppable=False)
+        away = figures.lasting(central.since, now)
+        return _Piece([*words, Span(f" offline{away}", "bad")], words, droppable=False)
     words = [Span("central "), Span("●", "good")]
     lag = Span(f" {central.state.lag_ms:,.0f} ms", "muted")
     return _Piece([*words, lag], words, droppable=False)

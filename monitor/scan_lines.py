@@ -27,7 +27,7 @@ def scan_line(scan: Scan, now: float, *, short: bool = False) -> Line:
         scanner = printable(f"{line.gateway}/{line.scanner}")
         spans += [
             Span(cell(scanner, 16), "muted"),
-            Span(f" {cell(printable(line.kind), 8)}{cell(count, 5, right=True)} "),
+            Span(f" {cell(printable(line.kind), 10)}{cell(count, 5, right=True)} "),
             Span(printable(line.sku or ""), "title"),
             Span(f" {way}" if way else "", "muted"),
         ]

@@ -49,6 +49,8 @@ class Stock:
         self.out: set[int] = set()
         self.changed: set[int] = set()
         self.sites: set[str] = set()
+        #: True once any item held back a safety stock: only then is the column worth its room.
+        self.has_safety = False
         self.trails: dict[int, Trail] = {}
         self.sku_width = 0
         #: How many updates were taken since the start.
@@ -75,6 +77,7 @@ class Stock:
         self.on_hand[row] = item.on_hand
         self.reserved[row] = item.reserved
         self.safety[row] = item.safety
+        self.has_safety = self.has_safety or item.safety > 0
         self.available[row] = item.available
         self.version[row] = item.version
         self.as_of[row] = item.as_of.timestamp()

@@ -86,6 +86,7 @@ class StockTable(Painted, ScrollView, can_focus=True):
             self.scrollable_content_region.width,
             stock.sku_width,
             many_sites=len(stock.sites) > 1,
+            safety=stock.has_safety,
         )
 
     def flush(self) -> None:

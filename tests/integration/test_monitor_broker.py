@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from neighbours import ROOT, Mosquitto, free_port, wait_until
-from stock_messages import central, item, publish
 
 from monitor import __main__ as command
 from monitor.app import MonitorApp
 from monitor.config import Config
+from neighbours import ROOT, Mosquitto, free_port, wait_until
+from stock_messages import central, item, publish
 from wire.broker import Broker
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from stock_messages import NOW, activity, alert, central, gateway, item
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -19,6 +18,7 @@ from monitor.widgets import stock_table
 from monitor.widgets.filter_bar import FilterInput
 from monitor.widgets.help import HelpScreen
 from monitor.widgets.item import ItemScreen
+from stock_messages import NOW, activity, alert, central, gateway, item
 
 STYLES = Path(screen_module.__file__).parent / "monitor.tcss"
 WIDE, NARROW, SMALL = (120, 40), (80, 24), (60, 18)
@@ -53,7 +53,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Board:
         name = "valve DN25" if number % 3 == 0 else "hose"
         news = item(f"SKU-{number:03d}", available=number * 7 % 50, name=name)
         board.apply_availability(news, NOW, retained=True)
-    board.apply_gateway("ber", "dock-1", gateway(online=False), NOW)
+    board.apply_gateway("ber", "dock-1", gateway(online=False), NOW, retained=False)
     board.apply_alert("a1", alert("a1"), NOW)
     board.apply_activity("ber", activity("SKU-003"), NOW)
     return board

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from neighbours import ROOT, Mosquitto, need, wait_until
 from stock_messages import central, item, publish
 

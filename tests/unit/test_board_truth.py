@@ -2,10 +2,10 @@
 
 import uuid
 
-from stock_messages import NOW, activity, alert, at, central, gateway, item
-
 from monitor.board import ACTIVITY_MAX, SETTLE_S, Board
-from monitor.dock_health import docks_in_trouble
+from monitor.dock_health import dock_lines, docks_in_trouble
+from monitor.spans import plain
+from stock_messages import NOW, activity, alert, at, central, gateway, item
 from wire.events import ScannerState
 
 
@@ -69,27 +69,38 @@ def test_the_death_of_an_old_session_does_not_stop_central() -> None:
 def test_an_offline_gateway_keeps_what_it_last_said() -> None:
     """A Will was written at connect: what waits at the dock is what the gateway said later."""
     board = live_board()
-    board.apply_gateway("ber", "g1", gateway(pending=0), NOW)
-    board.apply_gateway("ber", "g1", gateway(pending=7), NOW + 1)
-    board.apply_gateway("ber", "g1", gateway(online=False), NOW + 2)
+    board.apply_gateway("ber", "g1", gateway(pending=0), NOW, retained=False)
+    board.apply_gateway("ber", "g1", gateway(pending=7), NOW + 1, retained=False)
+    board.apply_gateway("ber", "g1", gateway(online=False), NOW + 2, retained=False)
     heard = board.gateways["ber", "g1"]
     assert (heard.state.online, heard.state.outbox.pending, heard.since) == (False, 7, NOW + 2)
     assert docks_in_trouble(board) == 1
     other = uuid.UUID(int=77)
-    board.apply_gateway("ber", "g1", gateway(session=other), NOW + 3)
-    assert not board.apply_gateway("ber", "g1", gateway(online=False), NOW + 4)
+    board.apply_gateway("ber", "g1", gateway(session=other), NOW + 3, retained=False)
+    assert not board.apply_gateway("ber", "g1", gateway(online=False), NOW + 4, retained=False)
     assert board.gateways["ber", "g1"].state.online
+
+
+def test_how_long_is_only_said_of_what_was_seen() -> None:
+    """A gateway found offline may be so for days: its age is left open."""
+    board = live_board()
+    board.apply_gateway("ber", "found", gateway(online=False), NOW, retained=True)
+    board.apply_gateway("ber", "seen", gateway(), NOW, retained=True)
+    board.apply_gateway("ber", "seen", gateway(online=False), NOW + 1, retained=False)
+    text = "\n".join(plain(line) for line in dock_lines(board, NOW + 61, 40))
+    assert "OFFLINE 1m00s" in text
+    assert "OFFLINE\n" in text + "\n"
 
 
 def test_docks_in_trouble_are_counted() -> None:
     """Unplugged scanners, waiting scans and little room are trouble; a calm dock is not."""
     board = live_board()
     unplugged = ScannerState(name="s", source="/dev/ttyUSB0", online=False)
-    board.apply_gateway("ber", "calm", gateway(), NOW)
+    board.apply_gateway("ber", "calm", gateway(), NOW, retained=False)
     assert docks_in_trouble(board) == 0
-    board.apply_gateway("ber", "unplugged", gateway(unplugged), NOW)
-    board.apply_gateway("ber", "waiting", gateway(pending=3, oldest_age_s=90), NOW)
-    board.apply_gateway("ber", "full", gateway(capacity_left=0), NOW)
+    board.apply_gateway("ber", "unplugged", gateway(unplugged), NOW, retained=False)
+    board.apply_gateway("ber", "waiting", gateway(pending=3, oldest_age_s=90), NOW, retained=False)
+    board.apply_gateway("ber", "full", gateway(capacity_left=0), NOW, retained=False)
     assert docks_in_trouble(board) == 3
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stock_messages import NOW, item
 
 from monitor.stock import Stock
 from monitor.view import SORT_KEYS, View
+from stock_messages import NOW, item
 from wire.events import Availability
 
 LOW = 10

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stock_messages import NOW, activity, alert, at, central, gateway, item
 
 from monitor import figures
 from monitor.alert_lines import alert_lines
@@ -16,6 +15,7 @@ from monitor.scan_lines import scan_line
 from monitor.spans import Span, cell, cells, fit, plain, printable
 from monitor.stock import Stock
 from monitor.view import View
+from stock_messages import NOW, activity, alert, at, central, gateway, item
 from wire.events import ScannerState
 
 CONTROL = "".join(map(chr, [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x202E, 0x200B]))
@@ -29,7 +29,7 @@ def board_of(trust: str) -> Board:
         board.apply_link(up=True, reason="connected", now=NOW)
     if trust in ("stopped", "live"):
         board.apply_central(central(online=trust == "live"), NOW, retained=False)
-    board.apply_gateway("ber", "g1", gateway(online=False), NOW)
+    board.apply_gateway("ber", "g1", gateway(online=False), NOW, retained=False)
     board.apply_alert("x", alert("x"), NOW)
     board.apply_malformed("t: not JSON", NOW)
     assert board.trust == trust
@@ -70,10 +70,12 @@ def test_a_message_nobody_understands_is_shown_then_counted() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(20, 220), st.integers(1, 64), st.booleans())
-def test_columns_fit_and_keep_what_matters(width: int, sku_width: int, many_sites: bool) -> None:
+@given(st.integers(20, 220), st.integers(1, 64), st.booleans(), st.booleans())
+def test_columns_fit_and_keep_what_matters(
+    width: int, sku_width: int, many_sites: bool, safety: bool
+) -> None:
     """Any width: SKU and available are there, nothing overlaps, nothing sticks out."""
-    columns = layout(width, sku_width, many_sites=many_sites)
+    columns = layout(width, sku_width, many_sites=many_sites, safety=safety)
     keys = [column.key for column in columns]
     assert keys[0] == "sku"
     assert "available" in keys
@@ -102,7 +104,7 @@ def test_a_row_is_always_as_wide_as_its_columns(
     board = board_of("live")
     news = item("B", name=name).model_copy(update={"sku": sku, "available": available})
     board.stock.apply(news, NOW, 1)
-    columns = layout(width, board.stock.sku_width, many_sites=False)
+    columns = layout(width, board.stock.sku_width)
     line = row_line(board.stock, 1, columns, NOW, live=True, here=False)
     assert cells(line) == columns[-1].x + columns[-1].width + 1
     assert plain(line).isprintable()
@@ -114,7 +116,7 @@ def test_marks_tell_without_colour() -> None:
     stock = board.stock
     for version, available, marks in ((2, 120, "120▲ "), (3, 9, "9▼!"), (4, 0, "0▼✖")):
         stock.apply(item("A-1", version, available), NOW, 1)
-        columns = layout(80, 8, many_sites=False)
+        columns = layout(80, 8)
         line = plain(row_line(stock, 0, columns, NOW + 1, live=True, here=False))
         assert marks in line
         assert "◌" not in line
@@ -129,9 +131,13 @@ def test_docks_tell_what_is_wrong_first() -> None:
         ScannerState(name="hs-1", source="x", online=True, scans=9, unreadable=3, refused=2),
         ScannerState(name="hs-2", source="x", online=False, problem="no such device"),
     )
-    board.apply_gateway("ber", "a-calm", gateway(capacity_left=7_000), NOW)
+    board.apply_gateway("ber", "a-calm", gateway(capacity_left=7_000), NOW, retained=False)
     board.apply_gateway(
-        "ber", "g2", gateway(*scanners, pending=312, oldest_age_s=131, capacity_left=400), NOW
+        "ber",
+        "g2",
+        gateway(*scanners, pending=312, oldest_age_s=131, capacity_left=400),
+        NOW,
+        retained=False,
     )
     text = "\n".join(plain(line) for line in dock_lines(board, NOW + 60, 60))
     assert text.index("OFFLINE 1m00s") < text.index("g2") < text.index("a-calm")
