@@ -218,7 +218,7 @@ class _Demo:
             print(line, flush=True)
 
     def _compare(self) -> bool:
-        """Compare the ledger with the truth, once the last scans have arrived; print the verdict."""
+        """Compare the ledger with the truth once the last scans arrived; print the verdict."""
         print("Comparing the ledger with what was really scanned ...", flush=True)
         check = [sys.executable, "-m", "firmware_sim", "check", "--truth", str(self.truth)]
         check += ["--api", self.site.api, "--storefront", str(self.sales)]

@@ -22,13 +22,14 @@ _CALM_TICKS = 120
 def main(argv: list[str]) -> int:
     """Run the site until it is stopped; return the exit code."""
     options = _parser().parse_args(argv)
+    for path in (options.config, options.central):
+        if path is not None and not path.exists():
+            print(f"docktally up: {path} does not exist; deploy/ has examples", file=sys.stderr)
+            return 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        for path in (options.config, options.central):
-            if path is not None and not path.exists():
-                raise ChildFailed(f"{path} does not exist; deploy/ has examples to start from")
         options.data.mkdir(parents=True, exist_ok=True)
         bad = _run(options, stop)
     except (ChildFailed, OSError) as error:

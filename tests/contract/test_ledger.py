@@ -1,18 +1,19 @@
-"""The ledger: each scan once, in order, and every sum right. Each test ends with a proof (verify)."""
+"""The ledger: each scan once, in order, every sum right. Each test ends with a proof (verify)."""
 
 import random
 import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
 from central import database, rules, schema, verify
 from central.ledger import Arrival
 from central.writer import Writer, number
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from ledgers import CASE, EACH, SELLABLE, Site, new_database, scan
-from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError
 from wire.events import Event, Identifiers
 
 
@@ -111,7 +112,7 @@ async def test_lots_are_kept_apart(site: Site) -> None:
 
 
 async def test_physical_facts_post_below_zero(site: Site) -> None:
-    """Shipping what was never received is a fact: it posts, and an alert is open until it is even."""
+    """Shipping what was never received is a fact: it posts, and an alert is open until then."""
     await site.do("ship", quantity=2)
     assert site.available() == (-2, 0)
     open_alerts = "SELECT kind FROM alert WHERE closed_us IS NULL ORDER BY kind"
@@ -196,7 +197,7 @@ async def test_what_cannot_be_posted_is_held_with_a_reason(
 async def test_an_indigestible_event_is_parked_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event that code or database choke on is parked; its neighbours in the batch are applied."""
+    """An event that code or database choke on is parked; its neighbours are applied."""
     decide = rules.decide
 
     def choking(event: Event, each_per: int) -> rules.Decision:

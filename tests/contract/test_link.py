@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from neighbours import Mosquitto
 
+from neighbours import Mosquitto
 from wire.broker import Broker
 from wire.errors import Unavailable
 from wire.link import RECEIVE_MAXIMUM, Link, Message, Will

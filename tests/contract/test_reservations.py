@@ -2,10 +2,11 @@
 
 import asyncio
 
+from sqlalchemy import text
+
 from central import reservations
 from central.reservations import Answer
 from ledgers import Site, ask
-from sqlalchemy import text
 
 
 async def turn(site: Site, action: str, number: int) -> Answer:

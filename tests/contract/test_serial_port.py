@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from gateway_rig import Pty
 
 from gateway.config import Scanner
 from gateway.serial_port import Chunk, Down, SerialPort, Up
+from gateway_rig import Pty
 from wire.errors import Unavailable
 
 DEADLINE_S = 20

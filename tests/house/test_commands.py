@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from docktally.__main__ import COMMANDS
 from neighbours import ROOT
 

@@ -70,5 +70,5 @@ def test_broad_excepts_are_counted() -> None:
     per_program = {name: sum(f.split("/")[0] == name for f in broad) for name in PROGRAMS}
     # wire.link: gmqtt would swallow a bug of the handler; cleaning up after a failed connect.
     # central.writer: a bug in one command must not take its neighbours' commit with it.
-    allowed = {"wire": 2, "central": 1, "gateway": 1, "monitor": 1, "firmware_sim": 1, "docktally": 0}
-    assert all(per_program[name] <= allowed[name] for name in PROGRAMS), broad
+    allowed = {"wire": 2, "docktally": 0}
+    assert all(per_program[name] <= allowed.get(name, 1) for name in PROGRAMS), broad
