@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from itertools import islice
 from typing import ClassVar, Literal
 
 from textual import work
@@ -29,8 +30,8 @@ from monitor.widgets.stock_table import ColumnHeads, StockTable, sentence
 #: Repainting what changed this often looks immediate and costs little.
 FLUSH_INTERVAL_S = 0.1
 TICK_INTERVAL_S = 1.0
-#: Enough for any screen; the ring on the board holds more.
-_SCANS_SHOWN_MAX = 200
+#: Lines of the live feed worded at each change: on a screen of their own, and beside the stock.
+_SCANS_MAX, _SCANS_BESIDE_MAX = 300, 40
 
 Pane = Literal["all", "docks", "alerts", "scans"]
 
@@ -76,6 +77,7 @@ class MainScreen(Screen[None]):
         self.config = config
         self.pane: Pane = "all"
         self._paused_at = 0
+        self._scans_shown = -1
         self.column_heads = ColumnHeads(id="heads")
         self.table = StockTable(board, self.column_heads)
 
@@ -132,6 +134,7 @@ class MainScreen(Screen[None]):
             or [[Span("No alert is open.", "muted")]],
             alerts_title(self.board),
         )
+        self._scans_shown = -1  # their ages have grown
         self.flush()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -147,10 +150,6 @@ class MainScreen(Screen[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as it is typed."""
         self._filter(event.value, low_only=self.table.view.low_only)
-
-    def on_filter_input_left(self) -> None:
-        """Take the filter as it was when the keyboard went back to the table."""
-        self._filter(self.query_one(FilterInput).value, low_only=self.table.view.low_only)
 
     def action_clear(self) -> None:
         """Clear the filter, or go back to all panes."""
@@ -264,12 +263,14 @@ class MainScreen(Screen[None]):
         self.query_one("#notice", OneLine).show(*([sentence] if sentence else []))
 
     def _show_scans(self, now: float) -> None:
-        if self.table.paused:
+        heard = self.board.scans_heard
+        if self.table.paused or heard == self._scans_shown:
             return
-        scans = self.query_one("#scans", Panel)
-        latest = list(self.board.scans)[: -_SCANS_SHOWN_MAX - 1 : -1]
-        scans.show(
-            [scan_line(scan, now) for scan in latest] or [[Span("No scan seen yet.", "muted")]]
+        self._scans_shown = heard
+        limit = _SCANS_MAX if self.pane == "scans" else _SCANS_BESIDE_MAX
+        self.query_one("#scans", Panel).show(
+            [scan_line(scan, now) for scan in islice(reversed(self.board.scans), limit)]
+            or [[Span("No scan seen yet.", "muted")]]
         )
 
     def _show_card(self, now: float) -> None:

@@ -5,15 +5,13 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from monitor.spans import Line, Span
-from monitor.view import SORT_KEYS, SortKey, View
+from monitor.view import SortKey, View
 from monitor.widgets.painted import OneLine
 
 _TITLES: dict[SortKey, str] = {"name": "description", "as_of": "age", "sku": "SKU"}
-assert set(_TITLES) <= set(SORT_KEYS)
 
 
 class FilterInput(Input):
@@ -26,12 +24,8 @@ class FilterInput(Input):
         Binding("escape", "clear", "Clear filter", priority=True),
     ]
 
-    class Left(Message):
-        """The person is done typing."""
-
     def action_keep(self) -> None:
         """Go back to the table with the filter on."""
-        self.post_message(self.Left())
         self.screen.set_focus(self.screen.query_one("#table"))
 
     def action_clear(self) -> None:
