@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from central import schema
-from wire.events import Alert
+from wire.events import TEXT_LENGTH_MAX, Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ def message(row: Row[Any]) -> Alert:
         id=alert_id(row.kind, row.ref),
         kind=row.kind,
         severity=row.severity,
-        title=row.title,
-        detail=row.detail,
-        ref=row.ref,
+        title=row.title[:TEXT_LENGTH_MAX],
+        detail=row.detail[:TEXT_LENGTH_MAX],
+        ref=row.ref[:TEXT_LENGTH_MAX],
         site=row.site,
         opened=datetime.fromtimestamp(row.opened_us / 1e6, UTC),
         count=row.count,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from central import database, schema
 from central.rules import Outside, Place, Role
-from wire.events import Event
+from wire.events import TEXT_LENGTH_MAX, Event
 from wire.ids import NAME_LENGTH_MAX
 
 #: Barcodes kept in memory between scans; the database is asked for the others.
@@ -180,6 +180,8 @@ def import_items(connection: Connection, path: Path) -> tuple[int, int]:
         sku, code = row["sku"], row["barcode"]
         if not 1 <= len(sku) <= NAME_LENGTH_MAX:
             raise CatalogueError(f"{path}:{line}: a sku has 1 to {NAME_LENGTH_MAX} characters")
+        if len(row["name"]) > TEXT_LENGTH_MAX:
+            raise CatalogueError(f"{path}:{line}: a name has at most {TEXT_LENGTH_MAX} characters")
         names[sku] = row["name"] or names.get(sku, "")
         if not code:
             continue

@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert, select
@@ -33,7 +34,9 @@ EVENTS_PER_COMMIT_MAX = 2_000
 EVENTS_WAITING_MAX = 50_000
 #: Malformed messages kept; the oldest go first.
 QUARANTINE_ROWS_MAX = 10_000
-_JSON = TypeAdapter(dict[str, object])
+#: Reasons in one answer, so that it stays below the packet limit; the ledger has them all.
+REJECTED_PER_ACK_MAX = 100
+_JSON = TypeAdapter(Any)
 
 
 @dataclass
@@ -123,7 +126,7 @@ class Intake:
             epoch=uuid.UUID(epoch),
             applied_seq=result.applied_seq,
             expect_seq=result.applied_seq + 1,
-            rejected=result.rejected,
+            rejected=result.rejected[-REJECTED_PER_ACK_MAX:],
             central_session=self._session,
         )
         delivery = DELIVERY["ack"]
@@ -240,7 +243,7 @@ def _in_place(event: Event, seq: int) -> Event:
 
 
 class _Head(Batch):
-    events: tuple[dict[str, object], ...]  # type: ignore[assignment]  # decoded one by one below
+    events: tuple[Any, ...]  # decoded one by one below
 
 
 def _salvage(address: Address, payload: bytes, why: Malformed) -> Arrival:

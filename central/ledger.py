@@ -14,11 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from central import catalogue, rules, schema
 from central.alerts import Concern
 from central.books import Books, Cause
-from wire.events import Activity, Event, Rejected
+from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
 
 StreamKey = tuple[str, str, str]  # site, source, epoch
 #: Lines of the live feed per transaction; the feed is for eyes, the ledger is the record.
 ACTIVITY_LINES_MAX = 20
+#: A code that nobody knows is shown to people up to this length; the event has all of it.
+CODE_SHOWN_MAX = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,17 +237,18 @@ class _Page:
 
     def _unknown(self, arrival: Arrival, event: Event) -> rules.Held:
         code = catalogue.said(event)
+        shown = code if len(code) <= CODE_SHOWN_MAX else code[: CODE_SHOWN_MAX - 1] + "…"
         self.books.raise_alert(
             Concern(
                 "unknown_barcode",
                 code,
                 "warning",
-                f"unknown barcode {code}",
+                f"unknown barcode {shown}",
                 f"Scanned at {event.scanner} of {arrival.source}: map it to an item.",
                 arrival.site,
             )
         )
-        return rules.Held("unknown_barcode", f"{code} is in no catalogue row; the scan is kept")
+        return rules.Held("unknown_barcode", f"{shown} is in no catalogue row; the scan is kept")
 
     def _post(
         self, stream: int, site: int, event: Event, item: catalogue.Item | None
@@ -387,5 +390,5 @@ def _line(
         quantity=event.quantity * (item.each_per if item else 1),
         location=event.location,
         to_location=event.to_location,
-        text=held.message if held else (item.name if item else ""),
+        text=(held.message if held else item.name if item else "")[:TEXT_LENGTH_MAX],
     )

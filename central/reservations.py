@@ -164,7 +164,7 @@ def _ship_line(tx: Transaction, row: Row[Any], line: Row[Any]) -> None:
 
 
 def _pick(tx: Transaction, site: int, item: int, wanted: int) -> list[tuple[int, str, int]]:
-    """Return (location, lot, quantity) to take: fullest place first.
+    """Return (location, lot, quantity) to take: the fullest bin first, then the docks.
 
     The label is printed and the goods are gone: what no place has is taken from the fullest one
     (or the dock) below zero, which opens an alert, rather than refused.
@@ -174,7 +174,7 @@ def _pick(tx: Transaction, site: int, item: int, wanted: int) -> list[tuple[int,
         select(stock.c.loc, stock.c.lot, stock.c.qty)
         .join(place, place.c.id == stock.c.loc)
         .where(stock.c.item == item, place.c.site == site, place.c.sellable == 1)
-        .order_by(stock.c.qty.desc(), stock.c.loc, stock.c.lot)
+        .order_by(place.c.kind != "bin", stock.c.qty.desc(), stock.c.loc, stock.c.lot)
     ).all()
     taken: list[tuple[int, str, int]] = []
     for row in rows:
