@@ -9,11 +9,11 @@ from collections import defaultdict
 
 import paho.mqtt.client as mqtt
 import pytest
-from neighbours import ROOT, wait_until
 from paho.mqtt.enums import CallbackAPIVersion
-from sim_ledger import CATALOGUE
 
 from firmware_sim import fleet
+from neighbours import ROOT, wait_until
+from sim_ledger import CATALOGUE
 from wire import codec
 from wire.broker import Broker
 from wire.events import Ack, Batch

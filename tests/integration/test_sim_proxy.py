@@ -7,9 +7,9 @@ import sys
 from contextlib import suppress
 
 import pytest
-from neighbours import ROOT, free_port
 
 from firmware_sim.broker_proxy import BrokerProxy
+from neighbours import ROOT, free_port
 
 _DEADLINE_S = 20.0
 

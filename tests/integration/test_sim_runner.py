@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import serial
-from neighbours import ROOT, wait_until
-from sim_ledger import CATALOGUE, Ledger, LedgerApi
 
 from firmware_sim import check, faults, journal, labels, oracle, runner, scenarios, shift, truth
 from firmware_sim.pty_serial import PtyScanner
 from firmware_sim.scenarios import Step
 from firmware_sim.truth import Meaning
+from neighbours import ROOT, wait_until
+from sim_ledger import CATALOGUE, Ledger, LedgerApi
 
 _GOOD, _OFFLINE, _REFUSED, _REJECTED = b"\x06", b"\x11", b"\x15", b"\x12"
 _STATION = scenarios.Station("s1", "DOCK-1")

@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
-from neighbours import ROOT, wait_until
-from sim_ledger import Ledger, play
 
 from firmware_sim import orders, storefront
 from firmware_sim.central_api import CentralApi
 from firmware_sim.oracle import Fact, Posting
+from neighbours import ROOT, wait_until
+from sim_ledger import Ledger, play
 from wire.errors import Unavailable
 
 

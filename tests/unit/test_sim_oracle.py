@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sim_ledger import Ledger, LedgerApi, answered, play
 
 from firmware_sim import check, orders, truth
 from firmware_sim.oracle import Fact, Posting
 from firmware_sim.scenarios import Step
 from firmware_sim.truth import Meaning
+from sim_ledger import Ledger, LedgerApi, answered, play
 
 
 def _verdict(entries, ledger, shop=None):

@@ -7,12 +7,12 @@ from itertools import islice, pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sim_ledger import CATALOGUE
 
 from firmware_sim import catalog, faults, gs1, scenarios
 from firmware_sim.scenarios import Station
 from gateway import barcode
 from gateway.barcode import Barcode, Unreadable
+from sim_ledger import CATALOGUE
 
 _EACH_PER = {gs1.gtin14(code): (sku, n) for sku, _, code, n in catalog.item_rows(CATALOGUE)}
 _TODAY = date(2026, 11, 2)
