@@ -143,11 +143,7 @@ class StockTable(Painted, ScrollView, can_focus=True):
             return
         self._cursor_line = max(0, min(line, len(rows) - 1))
         self._cursor = rows[self._cursor_line]
-        top, height = self.scroll_offset.y, self.size.height
-        if self._cursor_line < top:
-            self.scroll_to(y=self._cursor_line, animate=False, force=True)
-        elif self._cursor_line >= top + height:
-            self.scroll_to(y=self._cursor_line - height + 1, animate=False, force=True)
+        self._keep_in_sight()
         self.refresh()
 
     def action_move(self, lines: int) -> None:
@@ -172,7 +168,7 @@ class StockTable(Painted, ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""
-        self.put_cursor(self._cursor_line)
+        self._keep_in_sight()
         self.show_heads()
 
     def render_line(self, y: int) -> Strip:
@@ -194,6 +190,13 @@ class StockTable(Painted, ScrollView, can_focus=True):
             here=here and self.has_focus,
         )
         return self.paint(spans, width, self._cursor_style() if here else None)
+
+    def _keep_in_sight(self) -> None:
+        top, height = self.scroll_offset.y, self.size.height
+        if self._cursor_line < top:
+            self.scroll_to(y=self._cursor_line, animate=False, force=True)
+        elif self._cursor_line >= top + height:
+            self.scroll_to(y=self._cursor_line - height + 1, animate=False, force=True)
 
     def _cursor_style(self) -> Style:
         style = self.get_component_rich_style("stock-table--cursor")
