@@ -51,6 +51,7 @@ class Mosquitto:
     folder: Path
     program: str
     port: int = field(default_factory=free_port)
+    conf: str = (ROOT / "mosquitto.conf").read_text()
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -58,7 +59,7 @@ class Mosquitto:
         data = self.folder / "mosquitto"
         data.mkdir(parents=True, exist_ok=True)
         data.chmod(0o777)  # started as root, mosquitto drops to its own user
-        lines = (ROOT / "mosquitto.conf").read_text().splitlines()
+        lines = self.conf.splitlines()
         replaced = {
             "listener": f"listener {self.port} 127.0.0.1",
             "persistence_location": f"persistence_location {data}/",
