@@ -1,12 +1,17 @@
 """Where the MQTT broker is and how to prove who we are to it."""
 
+import argparse
 import re
 import ssl
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_PLAIN_PORT, _TLS_PORT = 1883, 8883
+_PLAIN_PORT, _TLS_PORT, _PORT_MAX = 1883, 8883, 65_535
+
+
+class BadAddress(argparse.ArgumentTypeError, ValueError):
+    """Not a broker's address. argparse shows the sentence of its own kind of error only."""
 
 
 class Broker(BaseModel):
@@ -15,7 +20,7 @@ class Broker(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
-    port: int = Field(default=_PLAIN_PORT, ge=1, le=65_535)
+    port: int = Field(default=_PLAIN_PORT, ge=1, le=_PORT_MAX)
     username: str | None = None
     password: str | None = None
     tls: bool = False
@@ -38,18 +43,21 @@ class Broker(BaseModel):
 
 
 def parse_broker(text: str) -> Broker:
-    """Return the broker that `[mqtt[s]://][user[:password]@]host[:port]` names; else ValueError."""
+    """Return the broker that `[mqtt[s]://][user[:password]@]host[:port]` names, or BadAddress."""
     match = re.fullmatch(
         r"(?:(?P<scheme>mqtts?)://)?(?:(?P<user>[^:@/]+)(?::(?P<password>[^@/]*))?@)?"
-        r"(?P<host>[^:/@\[\]]+|\[[^\]]+\])(?::(?P<port>\d{1,5}))?/?",
+        r"(?P<host>[^:/@\[\]\s]+|\[[^/@\[\]\s]*:[^/@\[\]\s]*\])(?::(?P<port>\d{1,5}))?/?",
         text,
     )
     if match is None:
-        raise ValueError(f"{text!r} is not a broker address; write host, host:port or mqtts://host")
+        raise BadAddress(f"{text!r} is not a broker address; write host, host:port or mqtts://host")
     tls = match["scheme"] == "mqtts"
+    port = int(match["port"] or (_TLS_PORT if tls else _PLAIN_PORT))
+    if not 1 <= port <= _PORT_MAX:
+        raise BadAddress(f"{text!r}: a port is a number from 1 to {_PORT_MAX}")
     return Broker(
         host=match["host"].strip("[]"),
-        port=int(match["port"] or (_TLS_PORT if tls else _PLAIN_PORT)),
+        port=port,
         username=match["user"],
         password=match["password"],
         tls=tls,

@@ -25,10 +25,15 @@ from wire.ids import NAME_LENGTH_MAX
 
 #: The largest seq, epoch counter or stock figure on the wire: what a signed 64-bit column holds.
 COUNT_MAX = 2**63 - 1
+#: Longest free text in characters.
+TEXT_LENGTH_MAX = 2_000
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    try:
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a moment between the years 1 and 9999 in UTC") from error
 
 
 def _from_base64(value: object) -> object:
@@ -41,7 +46,7 @@ def _from_base64(value: object) -> object:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
-Text = Annotated[str, Field(max_length=2_000)]
+Text = Annotated[str, Field(max_length=TEXT_LENGTH_MAX)]
 Utc = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 Seq = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
@@ -61,7 +66,8 @@ Kind = Literal[
 class Part(BaseModel):
     """A piece of a message. Fields a reader does not know are ignored, as the protocol promises."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # JSON has no infinity and no NaN: what is sent could not be read back.
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Payload(Part):

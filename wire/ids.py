@@ -9,8 +9,16 @@ from wire.errors import Malformed
 
 #: Longest name of a site, gateway or SKU in characters, before percent-encoding.
 NAME_LENGTH_MAX = 64
-#: MQTT wildcards and separators, `$` (broker-internal), NUL, and `%` so that decoding is exact.
-_RESERVED = re.compile(r"[/+#$%\x00]")
+#: MQTT wildcards and separators, `$` (broker-internal), and `%` so that decoding is exact; NUL, and
+#: the control and non-characters for which a broker may close the connection (MQTT 5, 1.5.4).
+_RESERVED = re.compile(
+    "[/+#$%\x00-\x1f\x7f-\x9f\ufdd0-\ufdef"
+    + "".join(
+        chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+    )
+    + "]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UUID7_RANDOM_BITS = 74
 
 
@@ -23,17 +31,23 @@ def new_id(now_ms: int, rng: random.Random) -> uuid.UUID:
 
 
 def segment(name: str) -> str:
-    """Return `name` as one MQTT topic level; raise Malformed when it is empty or too long."""
-    if not name or len(name) > NAME_LENGTH_MAX:
-        raise Malformed(
-            f"{name[:20]!r}: a site, gateway or SKU has 1 to {NAME_LENGTH_MAX} characters"
-        )
-    return _RESERVED.sub(lambda match: quote(match.group(), safe=""), name)
+    """Return `name` as one MQTT topic level; raise Malformed when it is no name."""
+    return _RESERVED.sub(lambda match: quote(match.group(), safe=""), _checked(name))
 
 
 def name_of(topic_level: str) -> str:
-    """Return the name that `segment` encoded; raise Malformed for bad percent-encoding."""
+    """Return the name that `segment` encoded; raise Malformed when it cannot be one."""
     try:
-        return unquote(topic_level, errors="strict")
+        return _checked(unquote(topic_level, errors="strict"))
     except UnicodeDecodeError as error:
         raise Malformed(f"topic level {topic_level!r} is not percent-encoded UTF-8") from error
+
+
+def _checked(name: str) -> str:
+    if not 1 <= len(name) <= NAME_LENGTH_MAX:
+        raise Malformed(
+            f"{name[:20]!r}: a site, gateway or SKU has 1 to {NAME_LENGTH_MAX} characters"
+        )
+    if _SURROGATE.search(name):
+        raise Malformed(f"{name!r} is not Unicode text")
+    return name
