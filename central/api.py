@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, and_, func, select, tuple_
 
-from central import alerts, reservations, schema
+from central import alerts, reservations, schema, statements
 from central.reservations import Answer, problem
 from central.writer import Command, Writer
 from wire.errors import Unavailable
@@ -165,14 +165,8 @@ def _writes(writer: Writer) -> dict[str, Any]:
 
 
 def _stock_page(reader: Engine, site: str | None, after: str, limit: int) -> dict[str, Any]:
-    avail, item, place = schema.avail, schema.item, schema.site
-    query = (
-        select(avail, item.c.sku, item.c.name, place.c.code)
-        .join(item, item.c.id == avail.c.item)
-        .join(place, place.c.id == avail.c.site)
-        .order_by(item.c.sku, place.c.code)
-        .limit(limit + 1)
-    )
+    item, place = schema.item, schema.site
+    query = statements.AVAILABLE.order_by(item.c.sku, place.c.code).limit(limit + 1)
     if site is not None:
         query = query.where(place.c.code == site)
     if after:
@@ -188,18 +182,14 @@ def _stock_page(reader: Engine, site: str | None, after: str, limit: int) -> dic
 
 
 def _stock_of(reader: Engine, sku: str) -> dict[str, Any]:
-    avail, item, site = schema.avail, schema.item, schema.site
+    item, site = schema.item, schema.site
     stock, location = schema.stock, schema.location
     with reader.begin() as connection:
         found = connection.execute(select(item).where(item.c.sku == sku)).first()
         if found is None:
             raise HTTPException(404, f"there is no item {sku}")
         rows = connection.execute(
-            select(avail, item.c.sku, item.c.name, site.c.code)
-            .join(item, item.c.id == avail.c.item)
-            .join(site, site.c.id == avail.c.site)
-            .where(avail.c.item == found.id)
-            .order_by(site.c.code)
+            statements.AVAILABLE.where(schema.avail.c.item == found.id).order_by(site.c.code)
         ).all()
         places = connection.execute(
             select(location.c.code, site.c.code.label("site"), stock.c.lot, stock.c.qty)

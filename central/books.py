@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, case, func, or_, select
 
-from central import database, schema
+from central import schema, statements
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.rules import Outside
@@ -55,11 +55,8 @@ class Books:
         """Look up when these items' places were last counted; `post` needs it for what it posts."""
         new = sorted(set(items) - self._counted_items)
         self._counted_items.update(new)
-        stock = schema.stock
         for part in _chunks(new):
-            rows = self.connection.execute(
-                select(stock).where(stock.c.count_us.is_not(None), stock.c.item.in_(part))
-            )
+            rows = self.connection.execute(statements.COUNTED, {"items": part})
             self._counted.update({(r.item, r.loc, r.lot): r.count_us for r in rows})
 
     def post(
@@ -176,7 +173,7 @@ class Books:
     def flush_entries(self) -> None:
         """Write the entries so far, for whoever must query them in this transaction."""
         if self._entries:
-            self.connection.execute(insert(schema.entry), self._entries)
+            self.connection.execute(statements.ADD_ENTRIES, self._entries)
             self._entries.clear()
 
     def flush(self) -> None:
@@ -188,7 +185,6 @@ class Books:
     def _flush_stock(self) -> None:
         if not self._stock:
             return
-        stock = schema.stock
         rows = [
             {
                 "item": i,
@@ -199,16 +195,8 @@ class Books:
             }
             for (i, loc, lot), qty in sorted(self._stock.items())
         ]
-        statement = database.upsert(
-            self.connection,
-            stock,
-            ["item", "loc", "lot"],
-            lambda new: {
-                "qty": stock.c.qty + new.qty,
-                "count_us": func.coalesce(new.count_us, stock.c.count_us),
-            },
-        )
-        self.connection.execute(statement, rows)
+        dialect = self.connection.dialect.name
+        self.connection.execute(statements.add_stock(dialect), rows)
         outside = self.catalogue.is_outside
         self._watch_below_zero([key for key in self._stock if not outside(key[1])])
         self._stock.clear()
@@ -221,14 +209,8 @@ class Books:
             if key in self._outflow
             or self.alerts.is_open(self.connection, "negative_bin", _ref(key))
         ]
-        stock, place, item = schema.stock, schema.location, schema.item
         for part in _chunks(sorted(suspects)):
-            rows = self.connection.execute(
-                select(stock, place.c.code, item.c.sku)
-                .join(place, place.c.id == stock.c.loc)
-                .join(item, item.c.id == stock.c.item)
-                .where(tuple_(stock.c.item, stock.c.loc, stock.c.lot).in_(part))
-            ).all()
+            rows = self.connection.execute(statements.STOCK_OF, {"keys": part}).all()
             for row in rows:
                 self._judge_bin(row)
 
@@ -258,38 +240,28 @@ class Books:
             self.announcements.append(closed)
 
     def _flush_avail(self) -> None:
-        avail = schema.avail
         changes = sorted(self._avail.items())
         if not changes:
             return
-        new_rows = [
-            {"item": i, "site": s, "on_hand": 0, "reserved": 0, "safety": 0, "ver": 0}
-            for (i, s), _ in changes
+        # Only a row that exists can have promises; the others may be new.
+        promised = [{"i": i, "s": s, "h": h, "r": r} for (i, s), (h, r) in changes if r]
+        others = [
+            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": 1}
+            for (i, s), (h, r) in changes
+            if not r
         ]
-        self.connection.execute(database.insert_or_ignore(self.connection, avail), new_rows)
-        self.connection.execute(
-            update(avail)
-            .where(avail.c.item == bindparam("i"), avail.c.site == bindparam("s"))
-            .values(
-                on_hand=avail.c.on_hand + bindparam("h"),
-                reserved=avail.c.reserved + bindparam("r"),
-                ver=avail.c.ver + 1,
-            ),
-            [{"i": i, "s": s, "h": h, "r": r} for (i, s), (h, r) in changes],
-        )
+        if promised:
+            self.connection.execute(statements.CHANGE_PROMISES, promised)
+        if others:
+            add = statements.add_availability(self.connection.dialect.name)
+            self.connection.execute(add, others)
         self.announce([key for key, _ in changes])
         self._avail.clear()
 
     def announce(self, keys: Sequence[AvailKey]) -> None:
         """Tell everybody the current availability of these rows."""
-        avail, item, site = schema.avail, schema.item, schema.site
         for part in _chunks(keys):
-            rows = self.connection.execute(
-                select(avail, item.c.sku, item.c.name, site.c.code)
-                .join(item, item.c.id == avail.c.item)
-                .join(site, site.c.id == avail.c.site)
-                .where(tuple_(avail.c.item, avail.c.site).in_(part))
-            ).all()
+            rows = self.connection.execute(statements.AVAILABLE_OF, {"keys": part}).all()
             for row in rows:
                 cause = self._why.get((row.item, row.site), "reservation")
                 self.announcements.append(announcement(row, self.now_us, cause))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
-from central import database, schema
+from central import database, schema, statements
 from central.rules import Outside, Place, Role
 from wire.events import TEXT_LENGTH_MAX, Event
 from wire.ids import NAME_LENGTH_MAX
@@ -16,7 +16,6 @@ from wire.ids import NAME_LENGTH_MAX
 CACHED_BARCODES_MAX = 200_000
 #: Rows looked up by one statement: below SQLite's limit on parameters.
 _LOOKUP_ROWS = 500
-_VERSION_KEY = "catalogue_version"
 PHYSICAL_KINDS = ("bin", "dock", "quarantine", "damaged", "transit")
 
 
@@ -113,14 +112,10 @@ class Catalogue:
         return {key: self._known[key] for key in wanted if key in self._known}
 
     def _look_up(self, connection: Connection, keys: list[str]) -> None:
-        item, barcode = schema.item, schema.barcode
+        item = schema.item
         codes = [key for key in keys if not key.startswith("sku:")]
         if codes:
-            rows = connection.execute(
-                select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per)
-                .join(item, item.c.id == barcode.c.item)
-                .where(barcode.c.code.in_(codes))
-            )
+            rows = connection.execute(statements.BARCODES, {"codes": codes})
             self._known.update({r.code: Item(r.id, r.sku, r.name, r.each_per) for r in rows})
         skus = [key.removeprefix("sku:") for key in keys if key.startswith("sku:")]
         if skus:
@@ -196,14 +191,16 @@ def import_items(connection: Connection, path: Path) -> tuple[int, int]:
         codes[key] = (sku, int(each_per))
     if names:
         connection.execute(
-            database.upsert(connection, schema.item, ["sku"], lambda new: {"name": new.name}),
+            database.upsert(
+                connection.dialect.name, schema.item, ["sku"], lambda new: {"name": new.name}
+            ),
             [{"sku": sku, "name": name} for sku, name in names.items()],
         )
     ids = {row.sku: row.id for row in connection.execute(select(schema.item))}
     if codes:
         connection.execute(
             database.upsert(
-                connection,
+                connection.dialect.name,
                 schema.barcode,
                 ["code"],
                 lambda new: {"item": new.item, "each_per": new.each_per},
@@ -252,15 +249,18 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
 
 
 def _version(connection: Connection) -> str:
-    query = select(schema.meta.c.value).where(schema.meta.c.key == _VERSION_KEY)
-    return connection.execute(query).scalar() or "0"
+    return connection.execute(statements.CATALOGUE_VERSION).scalar() or "0"
 
 
 def _bump(connection: Connection) -> None:
     """Make every running central look the catalogue up again."""
     version = str(int(_version(connection)) + 1)
     changed = connection.execute(
-        update(schema.meta).where(schema.meta.c.key == _VERSION_KEY).values(value=version)
+        update(schema.meta)
+        .where(schema.meta.c.key == statements.CATALOGUE_VERSION_KEY)
+        .values(value=version)
     )
     if not changed.rowcount:
-        connection.execute(insert(schema.meta).values(key=_VERSION_KEY, value=version))
+        connection.execute(
+            insert(schema.meta).values(key=statements.CATALOGUE_VERSION_KEY, value=version)
+        )

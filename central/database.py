@@ -82,11 +82,11 @@ def migrate(engine: Engine) -> None:
 
 def insert_or_ignore(connection: Connection, table: Table) -> Insert:
     """Return an INSERT that leaves existing rows alone, in the database's own dialect."""
-    return cast("Insert", _insert(connection, table).on_conflict_do_nothing())
+    return cast("Insert", _insert(connection.dialect.name, table).on_conflict_do_nothing())
 
 
 def upsert(
-    connection: Connection,
+    dialect: str,
     table: Table,
     keys: Sequence[str],
     change: Callable[[Any], Mapping[str, Any]],
@@ -95,13 +95,12 @@ def upsert(
 
     `change` is given the columns of the new row and returns what to set.
     """
-    statement = _insert(connection, table)
+    statement = _insert(dialect, table)
     return cast(
         "Insert",
         statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)),
     )
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+def _insert(dialect: str, table: Table) -> Any:
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, rules, schema
+from central import catalogue, rules, schema, statements
 from central.alerts import Concern
 from central.books import Books, Cause
 from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
@@ -102,15 +102,12 @@ class Ledger:
 
     def move_mark(self, connection: Connection, now_us: int, streams: Iterable[_Stream]) -> None:
         """Store the high-water marks."""
-        table = schema.stream
-        rows = [{"i": s.id, "seq": s.applied_seq} for s in sorted(streams, key=lambda s: s.id)]
+        rows = [
+            {"i": stream.id, "seq": stream.applied_seq, "now": now_us}
+            for stream in sorted(streams, key=lambda stream: stream.id)
+        ]
         if rows:
-            connection.execute(
-                update(table)
-                .where(table.c.id == bindparam("i"))
-                .values(applied_seq=bindparam("seq"), seen_us=now_us),
-                rows,
-            )
+            connection.execute(statements.MOVE_MARK, rows)
 
 
 @dataclass
@@ -367,7 +364,7 @@ class _Page:
 
     def _write_events(self) -> None:
         if self.rows:
-            self.books.connection.execute(insert(schema.event), self.rows)
+            self.books.connection.execute(statements.ADD_EVENTS, self.rows)
             self.rows.clear()
 
     def _write(self, touched: Iterable[_Stream]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select, tuple_
 
-from central import alerts, books, schema, writer
+from central import alerts, books, schema, statements, writer
 from central.alerts import Announcement
 from wire.errors import Unavailable
 from wire.events import Activity
@@ -136,14 +136,11 @@ class Outbound:
 
     def _page(self, after: tuple[int, int]) -> tuple[list[Announcement], tuple[int, int]]:
         """Return announcements of the rows after a (site, item), and the last one's."""
-        avail, item, site = schema.avail, schema.item, schema.site
+        avail = schema.avail
         now_us = time.time_ns() // 1_000
         with self.reader.begin() as connection:
             rows = connection.execute(
-                select(avail, item.c.sku, item.c.name, site.c.code)
-                .join(item, item.c.id == avail.c.item)
-                .join(site, site.c.id == avail.c.site)
-                .where(tuple_(avail.c.site, avail.c.item) > after)
+                statements.AVAILABLE.where(tuple_(avail.c.site, avail.c.item) > after)
                 .order_by(avail.c.site, avail.c.item)
                 .limit(_PAGE_ROWS)
             ).all()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from central import schema
+from central import schema, statements
 from central.alerts import Alerts, Announcement
 from central.books import Books
 from central.catalogue import Catalogue
@@ -190,7 +190,7 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
     """Write announcements to the outbox, in the transaction that makes them true."""
     if announcements:
         connection.execute(
-            insert(schema.outbox),
+            statements.ADD_ANNOUNCEMENTS,
             [
                 {
                     "channel": a.channel,

@@ -1,0 +1,103 @@
+"""The SQL of the hot path, built once: making a statement costs more than running it."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Insert, Select, bindparam, func, insert, select, tuple_, update
+
+from central import database
+from central.schema import (  # fmt: skip
+    avail,
+    barcode,
+    entry,
+    event,
+    item,
+    location,
+    meta,
+    outbox,
+    site,
+    stock,
+    stream,
+)
+
+CATALOGUE_VERSION_KEY = "catalogue_version"
+
+CATALOGUE_VERSION = select(meta.c.value).where(meta.c.key == CATALOGUE_VERSION_KEY)
+
+#: :codes -> the items that they stand for.
+BARCODES = (
+    select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per)
+    .join(item, item.c.id == barcode.c.item)
+    .where(barcode.c.code.in_(bindparam("codes", expanding=True)))
+)
+
+#: :items -> the rows of theirs that a person has counted.
+COUNTED = select(stock).where(
+    stock.c.count_us.is_not(None), stock.c.item.in_(bindparam("items", expanding=True))
+)
+
+ADD_EVENTS = insert(event)
+ADD_ENTRIES = insert(entry)
+ADD_ANNOUNCEMENTS = insert(outbox)
+
+MOVE_MARK = (
+    update(stream)
+    .where(stream.c.id == bindparam("i"))
+    .values(applied_seq=bindparam("seq"), seen_us=bindparam("now"))
+)
+
+#: Goods and promises of an item at a site change together, so that available never blips.
+CHANGE_PROMISES = (
+    update(avail)
+    .where(avail.c.item == bindparam("i"), avail.c.site == bindparam("s"))
+    .values(
+        on_hand=avail.c.on_hand + bindparam("h"),
+        reserved=avail.c.reserved + bindparam("r"),
+        ver=avail.c.ver + 1,
+    )
+)
+
+#: Availability rows with the names that people know them by.
+AVAILABLE: Select[Any] = (
+    select(avail, item.c.sku, item.c.name, site.c.code)
+    .join(item, item.c.id == avail.c.item)
+    .join(site, site.c.id == avail.c.site)
+)
+
+#: :keys (item, site) -> their availability.
+AVAILABLE_OF = AVAILABLE.where(
+    tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True))
+)
+
+#: :keys (item, location, lot) -> what lies there, with its names.
+STOCK_OF = (
+    select(stock, location.c.code, item.c.sku)
+    .join(location, location.c.id == stock.c.loc)
+    .join(item, item.c.id == stock.c.item)
+    .where(tuple_(stock.c.item, stock.c.loc, stock.c.lot).in_(bindparam("keys", expanding=True)))
+)
+
+
+@lru_cache
+def add_stock(dialect: str) -> Insert:
+    """Add qty to a place's row, made when it is new; count_us is set when it is given."""
+    return database.upsert(
+        dialect,
+        stock,
+        ["item", "loc", "lot"],
+        lambda new: {
+            "qty": stock.c.qty + new.qty,
+            "count_us": func.coalesce(new.count_us, stock.c.count_us),
+        },
+    )
+
+
+@lru_cache
+def add_availability(dialect: str) -> Insert:
+    """Add to on_hand of an item at a site, as the next version; the row is made when it is new."""
+    return database.upsert(
+        dialect,
+        avail,
+        ["item", "site"],
+        lambda new: {"on_hand": avail.c.on_hand + new.on_hand, "ver": avail.c.ver + 1},
+    )
