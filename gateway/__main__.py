@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway import app, config, outbox
@@ -24,12 +25,16 @@ def main(argv: list[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    try:
+
+    def load() -> Config:
         settings = config.load(arguments.config)
         if arguments.broker is not None:
             settings = settings.model_copy(update={"broker": arguments.broker})
-        with outbox.locked(settings.data):
-            asyncio.run(_until_told(settings, arguments.config))
+        return settings
+
+    try:
+        with outbox.locked(load().data):
+            asyncio.run(_until_told(load))
     except (ConfigError, InUse) as error:
         print(f"docktally gateway: {error}", file=sys.stderr)
         return 1
@@ -59,9 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _until_told(settings: Config, path: Path) -> None:
+async def _until_told(load: Callable[[], Config]) -> None:
     loop = asyncio.get_running_loop()
-    running = asyncio.ensure_future(app.run(settings, path))
+    running = asyncio.ensure_future(app.run(load))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):

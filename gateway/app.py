@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from pathlib import Path
+from collections.abc import Callable
 from uuid import UUID
 
-from gateway import clock, config, health
+from gateway import clock, health
 from gateway.config import Config, ConfigError
 from gateway.drain import Drain
 from gateway.errands import Errands
@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 _PROBE_S = 2.0
 
 
-async def run(settings: Config, path: Path) -> None:
-    """Run a gateway until cancelled. `path` is where a reload reads the configuration again."""
+async def run(load: Callable[[], Config]) -> None:
+    """Run a gateway on what `load` returns until cancelled; a reload calls it again."""
+    settings = load()
     since = clock.now()
     outbox = Outbox(settings.data, settings.outbox)
     errands = Errands()
@@ -39,7 +40,7 @@ async def run(settings: Config, path: Path) -> None:
 
     async def reload() -> None:
         try:
-            fresh = config.load(path)
+            fresh = load()
         except ConfigError as error:
             log.error("not reloaded: %s", error)
             return

@@ -23,7 +23,10 @@ from wire.topics import Topics
 
 log = logging.getLogger(__name__)
 
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 10.0
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 0.2, 5.0
+#: Brokers push a client off without a word when another of its name connects. Two that do this to
+#: each other must not do it in quick turns.
+_SETTLED_S, _SUSPICIOUS_LOSSES = 10.0, 3
 #: Messages without PUBACK. Below the 20 that every broker grants; the window bounds the events.
 IN_FLIGHT_MAX = 16
 #: Batches sent before scans, acknowledgements and beeps get their turn again.
@@ -107,18 +110,22 @@ class Drain:
                 await uplink.connect()
                 failures = 0 if await self._stay(uplink, session) else failures + 1
                 reason = uplink.reason
+                if uplink.accepted and failures >= _SUSPICIOUS_LOSSES:
+                    reason += "; is another gateway running under the same site and name?"
             except (OSError, ValueError) as error:
                 failures += 1
-                reason = str(error)
+                reason = _reason(error)
             self._connected = False
             self._central_online = None
-            self._broker_problem = f"broker {self._config.broker}: {reason}"
-            log.warning("%s", self._broker_problem)
+            problem = f"broker {self._config.broker}: {reason}"
+            if problem != self._broker_problem:
+                log.warning("%s; scans are stored, and sent when it is back", problem)
+            self._broker_problem = problem
             ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(ceiling_s / 2, ceiling_s))
 
     async def _stay(self, uplink: Uplink, session: UUID) -> bool:
-        """Serve one connection until it is lost; return whether the broker had accepted us."""
+        """Serve one connection until it is lost; return whether it was a lasting one."""
         try:
             give_up_s = _now_s() + CONNECT_TIMEOUT_S
             while uplink.turn() and uplink.accepted is None:
@@ -129,6 +136,7 @@ class Drain:
             if not uplink.accepted:
                 return False
             uplink.subscribe([self._ack_topic, self._commands_topic, self._central_topic])
+            connected_s = _now_s()
             self._connected, self._broker_problem, self._refusal = True, None, None
             self._window.epoch = None
             self._state_due_s = self._paused_until_s = 0.0
@@ -140,7 +148,7 @@ class Drain:
             raise
         finally:
             uplink.abandon()
-        return True
+        return _now_s() - connected_s > _SETTLED_S
 
     def _serve(self, uplink: Uplink, session: UUID) -> float:
         """Do all there is to do now; return when to look again without being woken."""
@@ -264,6 +272,14 @@ class Drain:
                 await self._wake.wait()
         self._wake.clear()
         await asyncio.sleep(0)  # an event that is set already would not let others have their turn
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _now_s() -> float:

@@ -69,6 +69,7 @@ class SerialPort:
         self._room = threading.BoundedSemaphore(_CHUNKS_MAX)
         self._stop = threading.Event()
         self._device: Any = None
+        self._reopen_s = _REOPEN_FIRST_S
         self._writing = asyncio.Lock()
 
     async def next(self, timeout_s: float | None = None) -> News | None:
@@ -115,23 +116,23 @@ class SerialPort:
 
     def _work(self) -> None:
         """The reading thread."""
-        backoff_s = _REOPEN_FIRST_S
-        reason = ""
+        told = ""
         while not self._stop.is_set():
             try:
                 self._device = self._open()
                 self._tell(Up())
-                backoff_s, reason = _REOPEN_FIRST_S, ""
                 self._read_on(self._device)
             except (OSError, ValueError, termios.error) as error:
-                if reason != (reason := _reason(error)):
+                reason = _reason(error) if self._device is None else f"unplugged ({error})"
+                if self._device is not None or reason != told:
                     self._tell(Down(reason))
+                told = reason
             finally:
                 device, self._device = self._device, None
                 if device is not None:
                     device.close()
-            self._stop.wait(backoff_s)
-            backoff_s = min(backoff_s * 2, _REOPEN_MAX_S)
+            self._stop.wait(self._reopen_s)
+            self._reopen_s = min(self._reopen_s * 2, _REOPEN_MAX_S)
 
     def _open(self) -> Any:
         settings = self._settings
@@ -155,6 +156,7 @@ class SerialPort:
             data = device.read(1)
             if data:
                 data += device.read(device.in_waiting)
+                self._reopen_s = _REOPEN_FIRST_S
                 self._tell(Chunk(data, time.monotonic()))
 
     def _tell(self, news: News) -> None:

@@ -19,7 +19,7 @@ from gateway.config import Config
 #: A broker that does not answer for this long counts as away.
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 20
-_TAKEN_OVER = 0x8E
+_NORMAL, _UNSPECIFIED = 0x00, 0x80
 #: Acknowledgements, commands, central's state: small and few. What is too much is lost, and said
 #: again by central.
 _INBOX_MAX = 1_000
@@ -132,12 +132,8 @@ class Uplink:
     def _on_disconnect(
         self, _client: object, _userdata: object, _flags: object, reason: Any, _properties: object
     ) -> None:
-        if reason.value == _TAKEN_OVER:
-            self.reason = (
-                "another gateway with the same site and name connected; give each its own name"
-            )
-        elif reason.is_failure and self.accepted:
-            self.reason = f"connection lost: {reason}"
+        if self.accepted and reason.value not in (_NORMAL, _UNSPECIFIED):
+            self.reason = f"the broker closed the connection: {reason}"
 
     def _on_publish(
         self, _client: object, _userdata: object, mid: int, reason: Any, _properties: object

@@ -12,8 +12,8 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import paho.mqtt.client as paho
-from neighbours import ROOT, wait_until
 
+from neighbours import ROOT, wait_until
 from wire import codec
 from wire.events import Ack, Batch, CentralState, Event, GatewayState, Payload, Rejected
 from wire.topics import Topics

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gateway_rig import GATEWAY, GOOD, OFFLINE, REFUSED, SITE, Central, Process
 from neighbours import Mosquitto, wait_until
-
 from wire.topics import Topics
 
 pytestmark = pytest.mark.broker
@@ -280,6 +280,23 @@ def test_a_damaged_outbox_is_set_aside_and_carried_over(
     assert all(event.recorded_late for event in central.events[:-1])
     wait_until(lambda: "was damaged" in (central.state.outbox.problem or ""), "the alarm is raised")
     assert list(path.parent.glob("outbox.db.corrupt-*"))
+
+
+def test_two_gateways_of_one_name_are_told_apart(
+    mosquitto: Mosquitto, gateway: Process, tmp_path: Path
+) -> None:
+    """Gateways that push each other off the broker say what to look for, and go on scanning."""
+    gateway.start()
+    wait_until(lambda: "connected" in gateway.log(), "the first is connected")
+    other = tmp_path / "other"
+    other.mkdir()
+    twin = Process(other, mosquitto.port)
+    twin.start()
+    try:
+        wait_until(lambda: "is another gateway running" in gateway.log(), "it is suspected")
+        assert gateway.left.scan(b"ONE") in (GOOD, OFFLINE)
+    finally:
+        twin.kill()
 
 
 def test_a_disk_put_back_to_an_older_copy_loses_nothing_new(

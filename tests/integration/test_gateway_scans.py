@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gateway_rig import GOOD, REFUSED, REJECTED, Central, Process
 from neighbours import ROOT, Mosquitto, free_port, wait_until
-
 from wire.events import Identify, Reload
 
 pytestmark = pytest.mark.broker
