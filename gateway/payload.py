@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +25,8 @@ from gateway.symbology import Aim
 _PROOF = frozenset(
     ("00", "01", "02", "03", "253", "255", "402", "8003", "8006", "8017", "8018", "8026")
 )
+# Labels do not carry these; a loose cable or a wrong baud rate does.
+_NOISE = re.compile("[\x00\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ def _untyped(text: str, setting: Setting) -> Reading:
     """A frame of a scanner that sends no symbology identifier."""
     if not text:
         raise Misread("empty_value", "the frame is empty")
+    if _NOISE.search(text):
+        raise Misread("bad_charset", "these bytes are noise on the line; check cable and baud rate")
     if gtin.is_number(text):
         return _bare_number(text, setting)
     if text.startswith(GS):
