@@ -54,6 +54,7 @@ Raw = Annotated[
     bytes,
     BeforeValidator(_from_base64),
     PlainSerializer(lambda raw: base64.b64encode(raw).decode("ascii"), return_type=str),
+    Field(json_schema_extra={"contentEncoding": "base64"}),
 ]
 
 #: What happened, in the field's words; docs/wire.md maps each to its EPCIS/CBV business step.
