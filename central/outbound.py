@@ -39,12 +39,16 @@ class Outbound:
     writer: writer.Writer
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
-    _open_alerts: set[str] = field(default_factory=set)
+    _open_alerts: set[str] = field(init=False)
     _some: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _unnumbered: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INFLIGHT_MAX))
     _sending: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        # Known before the broker is heard: else its retained alerts would pass for closed ones.
+        self._open_alerts = {announcement.key[0] for announcement in self._alerts()}
 
     def offer(self, announcements: list[Announcement]) -> None:
         """Take committed announcements; a newer value replaces one that still waits."""
