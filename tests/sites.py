@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,6 +187,13 @@ class Site:
         people.start(self.folder / "people.log")
         return people
 
+    def monitor(self) -> None:
+        """Start a monitor that writes what it sees to its log."""
+        command = [sys.executable, "-m", "monitor", "--headless"]
+        command += ["--broker", f"127.0.0.1:{self.broker.port}"]
+        self.programs["monitor"] = Child("monitor", command)
+        self.start("monitor")
+
     def presses(self) -> int:
         """Return how often somebody has pressed a trigger so far."""
         journal = self.truth.read_text() if self.truth.exists() else ""
@@ -215,12 +222,15 @@ class Site:
             "--wait", str(SETTLE_S),
         )  # fmt: skip
         print(check.stdout, check.stderr)
-        verify = run("docktally", "verify", "--database", str(self.database))
-        print(verify.stdout, verify.stderr)
-        assert check.returncode == 0, check.stdout
-        assert verify.returncode == 0, verify.stdout
+        assert check.returncode == 0, check.stdout + check.stderr
+        self.verify()
         self.assert_order()
         self.assert_alive()
+
+    def verify(self) -> None:
+        """Assert that the ledger proves every sum."""
+        verify = run("docktally", "verify", "--database", str(self.database))
+        assert verify.returncode == 0, verify.stdout + verify.stderr
 
     def assert_order(self) -> None:
         """Assert that each gateway's events were applied without holes or repeats, in order."""
@@ -233,7 +243,7 @@ class Site:
 
     def assert_alive(self) -> None:
         """Assert that no program has ended by itself, and that no one reported a bug."""
-        for name in ("central", *DOCKS):
+        for name in self.programs:
             assert self.programs[name].exit_code() is None, f"{name} ended by itself"
             assert "Traceback" not in self.log(name), self.log(name)
 
@@ -317,6 +327,12 @@ class Hand:
         """Receive one piece of an item; return the beep."""
         return await self.scan(*self.label(item, lot))
 
+    async def receive_until(self, beep: truth.Beep, item: catalog.Item) -> None:
+        """Receive pieces, each of a lot of its own, until one of them is answered by `beep`."""
+        async with asyncio.timeout(BEEP_S):
+            while await self.receive(item, lot=f"N{self._numbers.next()}") != beep:
+                await asyncio.sleep(0.01)
+
     def label(self, item: catalog.Item, lot: str = "") -> tuple[bytes, truth.Meaning]:
         """Return the reading of a label, and what scanning it means."""
         pairs = [("01", gs1.gtin14(item.each)), ("10", lot)]
@@ -336,6 +352,10 @@ class Hand:
                         piece = b""
                     except Unavailable:
                         await asyncio.sleep(0.001)
+
+
+#: Takes scanners in hand, by their names, once their gateways read them.
+Grab = Callable[..., Awaitable[list[Hand]]]
 
 
 class Ears:

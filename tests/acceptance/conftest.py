@@ -1,6 +1,6 @@
 """A whole site for every acceptance test."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,9 +9,7 @@ import pytest
 from firmware_sim.journal import Journal
 from firmware_sim.runner import Numbers
 from neighbours import Mosquitto
-from sites import Ears, Hand, Site, Warehouse
-
-Grab = Callable[..., object]
+from sites import Ears, Grab, Hand, Site, Warehouse
 
 
 @pytest.fixture(scope="session")
