@@ -132,7 +132,12 @@ def load(path: Path) -> Config:
         config = Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from error
-    return config.model_copy(update={"data": (path.parent / config.data).resolve()})
+    folder = path.parent.resolve()
+    scanners = tuple(
+        each if "://" in each.port else each.model_copy(update={"port": str(folder / each.port)})
+        for each in config.scanner
+    )
+    return config.model_copy(update={"data": (folder / config.data).resolve(), "scanner": scanners})
 
 
 def _explain(error: ValidationError) -> str:

@@ -43,6 +43,14 @@ def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
     assert load(tmp_path, "\n".join(kept)).scanner == load(tmp_path, "\n".join(lines)).scanner
 
 
+def test_ports_are_relative_to_the_file(tmp_path: Path) -> None:
+    """A port is found wherever the gateway is started; devices and addresses stay as they are."""
+    ports = ("ports/door-1", "/dev/ttyUSB0", "socket://10.0.0.9:4001")
+    text = "".join(f"[[scanner]]\nname='{port}'\nport='{port}'\n" for port in ports)
+    found = [scanner.port for scanner in load(tmp_path, HEAD + text).scanner]
+    assert found == [str(tmp_path / "ports/door-1"), *ports[1:]]
+
+
 def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
     """A gateway finds its scans wherever it is started from."""
     assert load(tmp_path, HEAD + "data = 'x'\n").data == tmp_path / "x"
