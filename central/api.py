@@ -17,7 +17,7 @@ from sqlalchemy import Engine, and_, func, select, tuple_
 
 from central import alerts, reservations, schema, statements
 from central.reservations import Answer, problem
-from central.writer import Command, Writer
+from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
 from wire.ids import NAME_LENGTH_MAX
 
@@ -155,13 +155,32 @@ def _writes(writer: Writer) -> dict[str, Any]:
         """Record that the order's label is printed and its goods are gone."""
         return await run(lambda tx: reservations.ship(tx, number))
 
+    async def close_alert(alert_id: str) -> JSONResponse:
+        """Close an alert that a person has dealt with. It opens again when its cause recurs."""
+        return await run(lambda tx: _close_alert(tx, alert_id))
+
     base = "/v1/reservations"
     return {
         base: reserve,
         base + "/{number}/commit": commit,
         base + "/{number}/release": release,
         base + "/{number}/ship": ship,
+        "/v1/alerts/{alert_id}/close": close_alert,
     }
+
+
+def _close_alert(tx: Transaction, alert_id: str) -> Answer:
+    table = schema.alert
+    rows = tx.connection.execute(
+        select(table.c.kind, table.c.ref).where(
+            table.c.closed_us.is_(None), table.c.kind == alert_id.rpartition("-")[0]
+        )
+    )
+    for row in rows:
+        if alerts.alert_id(row.kind, row.ref) == alert_id:
+            tx.books.settle(row.kind, row.ref)
+            return Answer(200, {"id": alert_id, "state": "closed"})
+    return problem(404, "no_such_alert", f"there is no open alert {alert_id}")
 
 
 def _stock_page(reader: Engine, site: str | None, after: str, limit: int) -> dict[str, Any]:
