@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -74,12 +75,13 @@ async def run(config: Config) -> None:
         work = (
             link.run(),
             intake.run(),
-            outbound.run(),
             outbound.number(),
             _sweep(writer),
             _tell_state(intake, reader, state.model_copy(update={"online": True})),
             server.serve([door]),
         )
+        gc.collect()
+        gc.freeze()  # what start-up made stays; looking through it again would delay scans
         running = [tasks.create_task(each) for each in work]
         await stop.wait()
         log.info("stopping")

@@ -173,7 +173,7 @@ class Books:
     def flush_entries(self) -> None:
         """Write the entries so far, for whoever must query them in this transaction."""
         if self._entries:
-            self.connection.execute(statements.ADD_ENTRIES, self._entries)
+            statements.write(self.connection, statements.ADD_ENTRIES, self._entries)
             self._entries.clear()
 
     def flush(self) -> None:
@@ -196,7 +196,7 @@ class Books:
             for (i, loc, lot), qty in sorted(self._stock.items())
         ]
         dialect = self.connection.dialect.name
-        self.connection.execute(statements.add_stock(dialect), rows)
+        statements.write(self.connection, statements.add_stock(dialect), rows)
         outside = self.catalogue.is_outside
         self._watch_below_zero([key for key in self._stock if not outside(key[1])])
         self._stock.clear()
@@ -251,10 +251,10 @@ class Books:
             if not r
         ]
         if promised:
-            self.connection.execute(statements.CHANGE_PROMISES, promised)
+            statements.write(self.connection, statements.CHANGE_PROMISES, promised)
         if others:
             add = statements.add_availability(self.connection.dialect.name)
-            self.connection.execute(add, others)
+            statements.write(self.connection, add, others)
         self.announce([key for key, _ in changes])
         self._avail.clear()
 

@@ -107,7 +107,7 @@ class Ledger:
             for stream in sorted(streams, key=lambda stream: stream.id)
         ]
         if rows:
-            connection.execute(statements.MOVE_MARK, rows)
+            statements.write(connection, statements.MOVE_MARK, rows)
 
 
 @dataclass
@@ -364,7 +364,7 @@ class _Page:
 
     def _write_events(self) -> None:
         if self.rows:
-            self.books.connection.execute(statements.ADD_EVENTS, self.rows)
+            statements.write(self.books.connection, statements.ADD_EVENTS, self.rows)
             self.rows.clear()
 
     def _write(self, touched: Iterable[_Stream]) -> None:

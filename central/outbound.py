@@ -6,6 +6,7 @@ versions.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from wire.topics import DELIVERY, Topics
 
 log = logging.getLogger(__name__)
 
-#: The relay numbers outbox rows for the change feed at most this often.
-NUMBERING_INTERVAL_S = 0.02
+#: How long after a commit the relay numbers its rows for the change feed, with all that came since.
+NUMBERING_DELAY_S = 0.01
 #: Rows read at once when everything is announced again.
 _PAGE_ROWS = 1_000
 
@@ -40,10 +41,8 @@ class Outbound:
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
-    _some: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _unnumbered: asyncio.Event = field(default_factory=asyncio.Event)
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INFLIGHT_MAX))
     _sending: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -57,35 +56,38 @@ class Outbound:
             self._offered.add((each.channel, each.key))
             if each.channel == "alert":
                 (self._open_alerts.add if each.body else self._open_alerts.discard)(each.key[0])
-        self._some.set()
+        self._drained.clear()
         self._unnumbered.set()
+        self._pump()
 
-    async def run(self) -> None:
-        """Send what is offered, until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            self._drained.clear()
-            batch, self._waiting = self._waiting, {}
-            for key, body in batch.items():
-                await self._slots.acquire()
-                task = asyncio.create_task(self._send(key, body))
-                self._sending.add(task)
-                task.add_done_callback(self._sending.discard)
-            if not self._waiting:
-                self._drained.set()
+    def _pump(self) -> None:
+        """Send what waits, as much at once as the connection takes."""
+        while self._waiting and len(self._sending) < INFLIGHT_MAX:
+            key = next(iter(self._waiting))
+            task = asyncio.create_task(self._send(key, self._waiting.pop(key)))
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+        if not self._waiting:
+            self._drained.set()
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        self._sending.discard(task)
+        if not task.cancelled():
+            self._pump()
 
     async def number(self) -> None:
         """Be the relay that gives outbox rows their feed_seq, until cancelled."""
+        numbered = writer.NUMBERED_MAX
         while True:
+            if numbered < writer.NUMBERED_MAX:
+                await self._unnumbered.wait()
+                self._unnumbered.clear()
+                # After the rush of the commit that made the rows: telling people comes first.
+                await asyncio.sleep(NUMBERING_DELAY_S)
             try:
                 numbered = await self.writer.submit(writer.number)
             except Unavailable:
                 numbered = 0
-            if numbered < writer.NUMBERED_MAX:
-                await self._unnumbered.wait()
-                self._unnumbered.clear()
-            await asyncio.sleep(NUMBERING_INTERVAL_S)
 
     async def announce_all(self) -> None:
         """Offer the current value of everything, for a broker that may know nothing."""
@@ -124,12 +126,9 @@ class Outbound:
         is_alert = channel == "alert"
         topic = self.topics.alert(*names) if is_alert else self.topics.availability(*names)
         delivery = DELIVERY["alert" if is_alert else "availability"]
-        try:
+        # What is lost with the connection is announced again after the next connect.
+        with contextlib.suppress(Unavailable):
             await self.link.publish(topic, body, qos=delivery.qos, retain=delivery.retain)
-        except Unavailable:
-            pass  # all is announced again after the next connect
-        finally:
-            self._slots.release()
 
     def _alerts(self) -> list[Announcement]:
         with self.reader.begin() as connection:

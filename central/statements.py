@@ -1,9 +1,23 @@
 """The SQL of the hot path, built once: making a statement costs more than running it."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Insert, Select, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from central import database
 from central.schema import (  # fmt: skip
@@ -40,6 +54,28 @@ ADD_EVENTS = insert(event)
 ADD_ENTRIES = insert(entry)
 ADD_ANNOUNCEMENTS = insert(outbox)
 
+
+def write(
+    connection: Connection, statement: Insert | Update, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Run a statement of this module for all rows, which have the same keys, in one go."""
+    sql, order = _compiled(statement, connection.dialect.name, tuple(rows[0]))
+    connection.exec_driver_sql(
+        sql, [tuple(row[key] for key in order) for row in rows] if order else [*map(dict, rows)]
+    )
+
+
+@lru_cache
+def _compiled(
+    statement: Insert | Update, dialect: str, keys: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL text, and the order of its parameters where they have no names."""
+    driver: Any = postgresql.psycopg if dialect == "postgresql" else sqlite
+    compiled = statement.compile(dialect=driver.dialect(), column_keys=list(keys))
+    assert set(compiled.params) <= set(keys), "write constants as literal_column"
+    return compiled.string, tuple(compiled.positiontup or ())
+
+
 MOVE_MARK = (
     update(stream)
     .where(stream.c.id == bindparam("i"))
@@ -53,7 +89,7 @@ CHANGE_PROMISES = (
     .values(
         on_hand=avail.c.on_hand + bindparam("h"),
         reserved=avail.c.reserved + bindparam("r"),
-        ver=avail.c.ver + 1,
+        ver=avail.c.ver + literal_column("1"),
     )
 )
 
@@ -99,5 +135,8 @@ def add_availability(dialect: str) -> Insert:
         dialect,
         avail,
         ["item", "site"],
-        lambda new: {"on_hand": avail.c.on_hand + new.on_hand, "ver": avail.c.ver + 1},
+        lambda new: {
+            "on_hand": avail.c.on_hand + new.on_hand,
+            "ver": avail.c.ver + literal_column("1"),
+        },
     )

@@ -189,7 +189,8 @@ def latest(announcements: Sequence[Announcement]) -> list[Announcement]:
 def keep(connection: Connection, announcements: Sequence[Announcement], now_us: int) -> None:
     """Write announcements to the outbox, in the transaction that makes them true."""
     if announcements:
-        connection.execute(
+        statements.write(
+            connection,
             statements.ADD_ANNOUNCEMENTS,
             [
                 {
