@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ears import Ears
 from firmware_sim.journal import Journal
 from firmware_sim.runner import Numbers
+from hands import Grab, Hand
 from neighbours import Mosquitto
-from sites import Ears, Grab, Hand, Site, Warehouse
+from sites import Site, Warehouse
 
 
 @pytest.fixture(scope="session")

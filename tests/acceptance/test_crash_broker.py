@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from ears import Ears
 from neighbours import wait_until
-from sites import DOCKS, Ears, Site
+from sites import DOCKS, SITE, Site
 
 pytestmark = pytest.mark.broker
 #: mosquitto as it comes, but with room for a single message to or from anybody.
@@ -71,6 +72,8 @@ def test_a_broker_with_room_for_one_message(site: Site, ears: Ears) -> None:
     site.prove()
     for gateway in DOCKS:
         wait_until(
-            lambda gateway=gateway: (state := ears.state(gateway)) and state.outbox.pending == 0,
+            lambda gateway=gateway: (
+                (state := ears.state(SITE, gateway)) and state.outbox.pending == 0
+            ),
             f"{gateway} says that nothing waits",
         )

@@ -7,8 +7,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from hands import Grab
 from neighbours import wait_until
-from sites import Grab, Site
+from sites import Site
 
 pytestmark = pytest.mark.broker
 

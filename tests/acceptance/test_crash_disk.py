@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sites import Ears, Grab, Hand, Site, eventually
+from ears import Ears
+from hands import Grab, Hand
+from sites import SITE, Site, eventually
 
 pytestmark = pytest.mark.broker
 
@@ -43,7 +45,7 @@ async def refused_and_shown(site: Site, hand: Hand) -> None:
     await hand.receive_until("refused", site.warehouse.catalogue().items[1])
     with closing(Ears(site.broker.port)) as late:
         await eventually(
-            lambda: (state := late.state("gate-a")) and state.outbox.problem,
+            lambda: (state := late.state(SITE, "gate-a")) and state.outbox.problem,
             "the retained state names the problem",
         )
     assert await hand.receive(site.warehouse.catalogue().items[2]) == "refused"
@@ -52,7 +54,7 @@ async def refused_and_shown(site: Site, hand: Hand) -> None:
 async def well_again(site: Site, ears: Ears, hand: Hand) -> None:
     """See that the gateway is well by itself, and that only what was refused is missing."""
     await eventually(
-        lambda: (state := ears.state("gate-a")) and state.outbox.problem is None,
+        lambda: (state := ears.state(SITE, "gate-a")) and state.outbox.problem is None,
         "the gateway says that it is well again",
     )
     await hand.receive_until("good", site.warehouse.catalogue().items[3])

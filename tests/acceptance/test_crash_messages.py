@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ears import Ears
+from hands import Grab
 from neighbours import wait_until
-from sites import SITE, Ears, Grab, Site, eventually
+from sites import SITE, Site, eventually
 from wire import codec, ids
 from wire.events import Ack, Clock, Event, Identifiers
 from wire.topics import Topics

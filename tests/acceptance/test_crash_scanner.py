@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from ears import Ears
 from firmware_sim import catalog, truth
-from sites import Ears, Grab, Hand, Site, eventually
+from hands import Grab, Hand
+from sites import SITE, Site, eventually
 
 pytestmark = pytest.mark.broker
 #: Scans on their way to a gateway that does not wait for beeps; a terminal holds some 4 KiB.
@@ -95,7 +97,7 @@ async def test_noise_is_kept_as_unreadable(site: Site, ears: Ears, grab: Grab) -
         assert await hand.receive(item) in {"good", "offline"}
 
     def counted() -> int:
-        state = ears.state("gate-b")
+        state = ears.state(SITE, "gate-b")
         return sum(scanner.unreadable for scanner in state.scanners) if state else 0
 
     await eventually(lambda: counted() == len(NOISE), "the gateway's state counts them")

@@ -18,8 +18,9 @@ import pytest
 from firmware_sim import gs1
 from firmware_sim.central_api import CentralApi
 from firmware_sim.pty_serial import PtyScanner
+from hands import BEEP_S
 from neighbours import ROOT, free_port, wait_until
-from sites import BEEP_S, SITE, Warehouse, eventually
+from sites import SITE, Warehouse, eventually
 
 pytestmark = pytest.mark.broker
 Command: TypeAlias = "subprocess.Popen[str]"
