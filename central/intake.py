@@ -56,7 +56,7 @@ class Intake:
     _some: asyncio.Event = field(default_factory=asyncio.Event)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     _session: uuid.UUID = field(default_factory=uuid.uuid4)
-    _online: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _gateways: dict[tuple[str, str], tuple[uuid.UUID, bool]] = field(default_factory=dict)
 
     def on_message(self, message: Message) -> None:
         """Take one message; called by the link, in order."""
@@ -159,9 +159,12 @@ class Intake:
 
     def _gateway(self, address: Address, state: GatewayState) -> None:
         who = (address.site, address.name)
-        if self._online.get(who) == state.online:
+        session, online = self._gateways.get(who, (state.session, None))
+        if state.online == online and state.session == session:
             return
-        self._online[who] = state.online
+        if online and not state.online and state.session != session:
+            return  # the Will of a connection that was replaced: the gateway lives
+        self._gateways[who] = (state.session, state.online)
         ref = "/".join(who)
 
         def judge(tx: Transaction) -> None:

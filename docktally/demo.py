@@ -140,7 +140,8 @@ class _Demo:
         shift += ["--truth", str(self.truth), "--catalog", str(goods), "--seed", seed]
         shift += ["--rate", str(options.rate), "--seconds", "0"]
         shop = ["--api", site.api, "--site", SITE, "--seed", seed, "--seconds", "0"]
-        shop += ["--journal", str(self.sales)]
+        # Goods that are still on their way into the house are not for the packers.
+        shop += ["--listed-above", "100", "--journal", str(self.sales)]
         self.people = [
             site.start("scanners", [*sim, "shift", *shift]),
             site.start("storefront", [*sim, "storefront", *shop]),
@@ -257,6 +258,6 @@ def _parser() -> argparse.ArgumentParser:
         help="embedded, mosquitto, or host:port of your own; default: mosquitto where installed",
     )
     parser.add_argument("--seed", type=int, default=7, help="another seed is another shift")
-    parser.add_argument("--rate", type=float, default=1.5, help="scans a second of each scanner")
+    parser.add_argument("--rate", type=float, default=3.0, help="scans a second of each scanner")
     parser.add_argument("--data", help="keep everything in this folder (default: a temporary one)")
     return parser

@@ -174,6 +174,13 @@ def _add_storefront(commands: _Commands) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=0.0, help="0 goes on until SIGTERM")
     parser.add_argument("--rate", type=float, default=2.0, help="orders a second per shopper")
+    parser.add_argument(
+        "--listed-above",
+        type=int,
+        default=0,
+        metavar="N",
+        help="sell only items of which more than N are available",
+    )
     parser.add_argument("--shoppers", type=int, default=2, help="how many order at the same time")
     parser.set_defaults(run=_storefront)
 
@@ -182,7 +189,11 @@ def _storefront(options: argparse.Namespace) -> int:
     if options.rate <= 0 or options.shoppers < 1:
         raise setups.SetupError("--rate and --shoppers must be above zero, or nobody ever orders")
     shop = storefront.Shop(
-        CentralApi(options.api, options.token), options.site, options.channel, options.rate
+        CentralApi(options.api, options.token),
+        options.site,
+        options.channel,
+        options.rate,
+        options.listed_above,
     )
     storefront.run(shop, options.journal, options.seed, options.shoppers, options.seconds)
     print(json.dumps(Counter(order.state for order in _orders([options.journal]).values())))

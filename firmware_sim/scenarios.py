@@ -20,6 +20,8 @@ _Q_SHARE = 0.2
 #: A bin remembers this many of its labels; people take what lies in front.
 _LABELS_PER_BIN = 20
 _QUIET_FACTOR = 10.0
+#: Items that each scanner counts into its storage bin when the shift begins.
+_OPENING_ITEMS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,23 @@ class _Person:
     station: Station
     rng: random.Random
     noisy: bool = True
+    opened: bool = False
     on_dock: list[Goods] = field(default_factory=list)
     in_bins: dict[str, list[Goods]] = field(default_factory=dict)
     picked: list[Goods] = field(default_factory=list)
 
     @property
     def bins(self) -> tuple[str, ...]:
+        """The bins this person works on."""
+        return self._own[1:] or self._own
+
+    @property
+    def storage(self) -> str:
+        """A bin that nobody but the packers of the web shop touches after the opening count."""
+        return self._own[0]
+
+    @property
+    def _own(self) -> tuple[str, ...]:
         return self.catalogue.bins[self.station.index :: self.station.of]
 
     def begin(self) -> Iterator[Step]:
@@ -90,6 +103,14 @@ class _Person:
         yield self._item(goods, kind, origin, target)
         if self.noisy:
             yield from self._noise(kind)
+
+    def opening(self) -> Iterator[Step]:
+        """Count what the shop sells from, before the first delivery arrives."""
+        yield from self.mode("COUNT", self.storage)
+        for _ in range(_OPENING_ITEMS):
+            goods, _left = packing.single(self.catalogue, self.rng)
+            many = replace(goods, units=self.rng.randrange(150, 400), by_label=True)
+            yield self._item(many, "count", None, self.storage)
 
     def receive(self, times: int) -> Iterator[Step]:
         """Take goods in at the dock; now and then take a scan back."""
@@ -217,6 +238,10 @@ def _undo() -> Step:
 
 def _shift(person: _Person) -> Iterator[Step]:
     yield from person.begin()
+    if not person.opened:
+        person.opened = True
+        yield from person.opening()
+        yield _label("C", "RECEIVE")
     yield from person.receive(person.rng.randrange(3, 9))
     yield from person.putaway()
     for _ in range(4):

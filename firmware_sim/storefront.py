@@ -34,12 +34,16 @@ _SERVER_ERROR = 500
 
 @dataclass
 class Shop:
-    """One channel at one site. `rate` counts the orders a second of each shopper."""
+    """One channel at one site. `rate` counts the orders a second of each shopper.
+
+    Its page lists an item while more than `listed_above` of it are available.
+    """
 
     api: CentralApi
     site: str
     channel: str
     rate: float
+    listed_above: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shelf: dict[str, int] = field(default_factory=dict)
@@ -103,11 +107,13 @@ class Shopper:
                 self._order(f"{self.name}-{number}", lines)
 
     def _basket(self) -> dict[str, int]:
-        shelf = {sku: left for sku, left in self.shop.shelf().items() if left > 0}
+        least = self.shop.listed_above
+        shelf = {sku: left for sku, left in self.shop.shelf().items() if left > least}
         skus = self.rng.sample(sorted(shelf), min(len(shelf), self.rng.randint(1, _LINES_MAX)))
         lines = {sku: self.rng.randint(1, min(_EACHES_MAX, shelf[sku])) for sku in skus}
         if skus and self.rng.random() < _GREEDY_SHARE:
-            lines[skus[0]] = shelf[skus[0]]  # the last one in stock is what everybody wants
+            # The last one in stock is what everybody wants; of what there is plenty, too much.
+            lines[skus[0]] = shelf[skus[0]] + (1 if least else 0)
         return lines
 
     def _order(self, ref: str, lines: dict[str, int]) -> None:

@@ -16,9 +16,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ledgers import new_database, scan
+from ledgers import NOON, new_database, scan
 from neighbours import DEADLINE_S, Mosquitto, free_port, wait_until
-from wire.events import Batch
+from wire.events import Batch, ClockState, GatewayState, OutboxState
 
 pytestmark = pytest.mark.broker
 
@@ -82,6 +82,16 @@ class Central:
             self.process.wait()
         self.ear.loop_stop()
         self.ear.disconnect()
+
+
+def gateway_state(session: uuid.UUID, *, online: bool) -> bytes:
+    """Return a gateway's state message."""
+    state = GatewayState(
+        session=session, online=online, since=NOON, version="1", last_seq=0,
+        outbox=OutboxState(pending=0, oldest_age_s=0, capacity_left=1),
+        clock=ClockState(synced=True),
+    )  # fmt: skip
+    return state.model_dump_json(exclude_none=True).encode()
 
 
 def retained(port: int) -> set[str]:
@@ -200,6 +210,22 @@ def test_an_alert_closed_behind_the_brokers_back_is_cleared(central: Central) ->
     central.mosquitto.stop()
     central.mosquitto.start()
     wait_until(lambda: "alerts/old" not in retained(central.mosquitto.port), "it is cleared")
+
+
+def test_a_gateway_that_dies_is_an_alert_and_a_late_will_is_none(central: Central) -> None:
+    """The Will of the running session opens it, a new session closes it, an old Will is ignored."""
+    old, new = uuid.uuid4(), uuid.uuid4()
+    for session, online, is_open in (
+        (old, True, 0),
+        (old, False, 1),
+        (new, True, 0),
+        (old, False, 0),
+    ):
+        central.publish("main/gate/state", gateway_state(session, online=online))
+        central.publish("main/gate/events", batch(uuid.uuid4(), 1))  # a commit behind it
+        central.wait_for("main/gate/ack", applied_seq=1)
+        kinds = [alert["kind"] for alert in central.get("/v1/alerts")["items"]]
+        assert kinds.count("gateway_offline") == is_open
 
 
 def test_a_taken_port_is_said(central: Central, tmp_path: Path) -> None:
