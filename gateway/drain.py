@@ -238,6 +238,7 @@ class Drain:
             # What was sent while it was away went to nobody.
             self._paused_until_s = 0.0
             self._window.rewind(now_s)
+            log.info("central is %s", "online" if state.online else "offline")
         self._central_online, self._central_session = state.online, state.session
 
     def _on_confirmed(self, topic: str, reason: int, now_s: float) -> None:
@@ -262,16 +263,18 @@ class Drain:
         self._publish_state(uplink, session, online=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_S):
-                while self._state_topic in uplink.in_flight.values() and uplink.turn():
+                while uplink.turn() and self._state_topic in uplink.in_flight.values():
                     await self._wait(_now_s() + _FAREWELL_S)
         uplink.close()
 
     async def _wait(self, until_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, until_s - _now_s())):
-                await self._wake.wait()
+        if self._wake.is_set():
+            await asyncio.sleep(0)  # there is more to do, but others have their turn first
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, until_s - _now_s())):
+                    await self._wake.wait()
         self._wake.clear()
-        await asyncio.sleep(0)  # an event that is set already would not let others have their turn
 
 
 def _reason(error: Exception) -> str:

@@ -43,7 +43,8 @@ class Pty:
         self._slave = slave
 
     def unplug(self) -> None:
-        """Vanish."""
+        """Vanish, and the link first: the system gives the device's number to the next who asks."""
+        self.link.unlink()
         os.close(self._slave)
         os.close(self.master)
         self.master = -1
@@ -73,6 +74,7 @@ class Process:
     extra: str = ""
     scanner_extra: str = ""
     running: subprocess.Popen[bytes] | None = None
+    _started: int = 0
     left: Pty = field(init=False)
     right: Pty = field(init=False)
 
@@ -97,7 +99,7 @@ class Process:
     def start(self) -> None:
         """Start it and return once it reads both scanners."""
         log = self.folder / "gateway.log"
-        before = len(log.read_text()) if log.exists() else 0
+        before = self._started = len(log.read_text()) if log.exists() else 0
         with log.open("ab") as output:
             self.running = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "--config", str(self.config)],
@@ -109,6 +111,10 @@ class Process:
                 lambda name=name: f"scanner {name}: reading" in log.read_text()[before:],
                 f"the gateway reads {name}",
             )
+
+    def wait_online(self) -> None:
+        """Return once it has heard that central is there, so that good means good."""
+        wait_until(lambda: "central is online" in self.log()[self._started :], "it is online")
 
     def log(self) -> str:
         """Return what it wrote to standard error."""

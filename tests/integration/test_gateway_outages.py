@@ -72,7 +72,7 @@ def test_a_broker_killed_and_wiped_loses_nothing(
 ) -> None:
     """What the broker had acknowledged and then forgot is sent again, once central can hear it."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     codes = [b"CODE-%03d" % number for number in range(60)]
     central.deaf = True  # the broker acknowledges, central applies nothing
     for code in codes[:20]:
@@ -93,7 +93,7 @@ def test_central_away_holds_the_drain_but_not_the_scans(
 ) -> None:
     """While central is offline nothing is sent; afterwards the backlog goes in batches."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     assert gateway.left.scan(b"FIRST") == GOOD
     wait_until(lambda: len(central.events) == 1, "it arrives")
     central.announce(online=False)
@@ -114,7 +114,7 @@ def test_central_restored_from_a_backup_gets_the_difference(
 ) -> None:
     """A lower applied_seq makes the gateway send its journal again from there."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     codes = [b"CODE-%03d" % number for number in range(40)]
     for code in codes:
         assert gateway.left.scan(code) == GOOD
@@ -132,7 +132,7 @@ def test_what_the_journal_no_longer_has_is_said_loudly(
     process = Process(tmp_path, mosquitto.port, "disk_reserve_bytes = 0\njournal_bytes = 2000")
     process.start()
     try:
-        wait_until(lambda: online(central), "the gateway is online")
+        process.wait_online()
         for number in range(60):
             assert process.left.scan(b"CODE-%03d" % number) == GOOD
         wait_until(lambda: central.state.outbox.pending == 0, "all is acknowledged")
@@ -175,7 +175,7 @@ def test_kill_9_at_random_moments_loses_no_good_scan(central: Central, gateway: 
 def test_the_last_word_of_a_stop_and_of_a_death(central: Central, gateway: Process) -> None:
     """A clean stop publishes offline itself; after kill -9 the broker does, for that session."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     assert gateway.stop() == 0
     wait_until(lambda: not central.state.online, "the stop is published")
     gateway.start()
@@ -193,7 +193,7 @@ def test_a_full_outbox_refuses_audibly_and_recovers(
     process = Process(tmp_path, mosquitto.port, "max_bytes = 65536\ndisk_reserve_bytes = 0")
     process.start()
     try:
-        wait_until(lambda: online(central), "the gateway is online")
+        process.wait_online()
         central.announce(online=False)
         accepted: list[bytes] = []
         for number in range(500):
@@ -231,7 +231,7 @@ def test_a_full_disk_refuses_audibly_and_recovers(
         pytest.skip("this machine may not mount a small disk")
     try:
         process.start()
-        wait_until(lambda: online(central), "the gateway is online")
+        process.wait_online()
         assert process.left.scan(b"BEFORE") == GOOD
         with (disk / "ballast").open("wb") as ballast, contextlib.suppress(OSError):
             for end in range(16 * 1024, 2**20, 4096):
@@ -304,7 +304,7 @@ def test_a_disk_put_back_to_an_older_copy_loses_nothing_new(
 ) -> None:
     """When central knows more than the outbox, scans go on in a new epoch instead of colliding."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     assert gateway.left.scan(b"ONE") == GOOD
     wait_until(lambda: central.state.outbox.pending == 0, "it is booked")
     gateway.stop()
@@ -325,7 +325,7 @@ def test_a_disk_put_back_to_an_older_copy_loses_nothing_new(
 def test_the_wire_has_what_the_disk_has(central: Central, gateway: Process) -> None:
     """Batches carry the stored bytes of each event unchanged, on the gateway's own topic."""
     gateway.start()
-    wait_until(lambda: online(central), "the gateway is online")
+    gateway.wait_online()
     assert gateway.left.scan(b"]C1010590123412345710LOT\x1d21S") == GOOD
     wait_until(lambda: len(central.events) == 1, "it arrives")
     gateway.stop()

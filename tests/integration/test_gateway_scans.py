@@ -39,7 +39,7 @@ def raws(central: Central) -> list[bytes]:
 
 def test_two_scanners_at_once_never_mix(central: Central, gateway: Process) -> None:
     """Codes that two scanners send at the same time arrive whole, once, under the right name."""
-    online(central)
+    gateway.wait_online()
 
     def scan_many(name: str) -> None:
         scanner = getattr(gateway, name)
@@ -60,7 +60,7 @@ def test_two_scanners_at_once_never_mix(central: Central, gateway: Process) -> N
 
 def test_noise_is_kept_and_the_next_scan_is_right(central: Central, gateway: Process) -> None:
     """Endless, NUL and non-UTF-8 bytes become unreadable events; the next scan is right."""
-    online(central)
+    gateway.wait_online()
     endless = b"7" * 70_000
     assert gateway.left.scan(endless) == REFUSED
     assert gateway.left.scan(b"]C1\x00\x00\x00") == REFUSED
@@ -112,14 +112,14 @@ def test_a_scanner_missing_at_the_start_is_taken_up_later(
 
 def test_the_station_survives_a_power_cut(central: Central, gateway: Process) -> None:
     """Mode, location, operator and the undo list are as before after kill -9."""
-    online(central)
+    gateway.wait_online()
     for label in (b"%DT-C-PICK-V", b"%DT-L-A-01-3-9", b"%DT-O-MIKA-U", b"%DT-Q-12-6"):
         assert gateway.left.scan(label) == GOOD
     assert gateway.left.scan(b"BOLTS") == GOOD
     gateway.kill()
     gateway.start()
     wait_until(lambda: central.state and scanner(central, "left").online, "it is back")
-    online(central)
+    gateway.wait_online()
     assert gateway.left.scan(b"NUTS") == GOOD
     assert gateway.left.scan(b"%DT-C-UNDO-C") == GOOD
     wait_until(lambda: len(central.events) >= 3, "the events arrive")
@@ -147,7 +147,7 @@ def test_a_trigger_bounce_counts_once(
     process = Process(tmp_path, mosquitto.port, scanner_extra="repeat_window_ms = 10000")
     process.start()
     try:
-        online(central)
+        process.wait_online()
         process.left.send(b"SAME\rSAME\rSAME\rOTHER\rSAME\r")
         wait_until(lambda: len(central.events) == 3, "three events arrive")
         assert raws(central) == [b"SAME", b"OTHER", b"SAME"]
@@ -161,7 +161,7 @@ def test_central_rejecting_a_scan_is_heard_at_its_scanner(
     central: Central, gateway: Process
 ) -> None:
     """The scanner of the rejected event beeps, not the other one."""
-    online(central)
+    gateway.wait_online()
     central.reject[b"UNKNOWN"] = "unknown_item"
     assert gateway.right.scan(b"UNKNOWN") == GOOD
     assert gateway.right.beep() == REJECTED
@@ -170,7 +170,7 @@ def test_central_rejecting_a_scan_is_heard_at_its_scanner(
 
 def test_commands_identify_and_reload(central: Central, gateway: Process) -> None:
     """Identify beeps at one scanner; reload applies scanner changes and leaves the outbox alone."""
-    online(central)
+    gateway.wait_online()
     central.command(Identify(scanner="right"))
     assert gateway.right.beep() == GOOD
     assert gateway.left.scan(b"ONE") == GOOD
@@ -252,8 +252,3 @@ def scanner(central: Central, name: str):
     """Return the newest state of a scanner; wait for one."""
     wait_until(lambda: central.state is not None, "a gateway state arrives")
     return next(each for each in central.state.scanners if each.name == name)
-
-
-def online(central: Central) -> None:
-    """Wait until the gateway is connected, so that good means good."""
-    wait_until(lambda: central.state and central.state.online, "the gateway is online")
