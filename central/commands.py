@@ -35,10 +35,10 @@ def catalog(argv: list[str]) -> int:
     with engine.begin() as connection:
         if arguments.locations:
             number = catalogue.import_locations(connection, arguments.locations, chosen.sellable)
-            print(f"{number} locations imported from {arguments.locations}")
+            print(f"{arguments.locations}: {number} locations imported")
         if arguments.items:
             items, barcodes = catalogue.import_items(connection, arguments.items)
-            print(f"{items} items with {barcodes} barcodes imported from {arguments.items}")
+            print(f"{arguments.items}: imported (items: {items}, barcodes: {barcodes})")
     return 0
 
 

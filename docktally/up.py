@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "docktally up",
         description="Run a single-box site: a broker, central, and a gateway with the scanners of "
-        "its configuration file. Everything is kept in the data folder. Runs until stopped.",
+        "its configuration file. Ledger and logs are kept in the data folder. Runs until stopped.",
     )
     parser.add_argument(
         "--config", type=Path, default=Path("gateway.toml"), help="the gateway's configuration"

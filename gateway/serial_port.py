@@ -8,6 +8,7 @@ is found whatever device it then points to. A device that is missing is not an e
 import asyncio
 import contextlib
 import errno
+import os
 import termios
 import threading
 import time
@@ -71,6 +72,7 @@ class SerialPort:
         self._device: Any = None
         self._reopen_s = _REOPEN_FIRST_S
         self._writing = asyncio.Lock()
+        self._closing = threading.Lock()
 
     async def next(self, timeout_s: float | None = None) -> News | None:
         """Return what happened next at the port, None when nothing did for `timeout_s`."""
@@ -85,7 +87,18 @@ class SerialPort:
     async def write(self, data: bytes) -> None:
         """Send bytes to the device; raise Unavailable when it does not take them."""
         async with self._writing:
-            await asyncio.to_thread(self._write, data)
+            rest = data[self._write_now(data) :]
+            if rest:
+                await asyncio.to_thread(self._write, rest)
+
+    def _write_now(self, data: bytes) -> int:
+        """Write what the device takes at once, nearly always all of a beep; return how much."""
+        # Locked: once the reading thread has closed it, the descriptor may be somebody else's.
+        with self._closing:
+            try:
+                return os.write(self._device.fileno(), data)
+            except (OSError, AttributeError, TypeError):  # full, unplugged, or a URL port
+                return 0
 
     def _write(self, data: bytes) -> None:
         device = self._device
@@ -130,7 +143,8 @@ class SerialPort:
             finally:
                 device, self._device = self._device, None
                 if device is not None:
-                    device.close()
+                    with self._closing:
+                        device.close()
             self._stop.wait(self._reopen_s)
             self._reopen_s = min(self._reopen_s * 2, _REOPEN_MAX_S)
 
