@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select
 
 from central import schema
 from central.alerts import Concern
-from central.ledger import Applied, Arrival
+from central.arrivals import Applied, Arrival
 from central.outbound import Outbound
 from central.writer import Transaction, Writer
 from wire import codec

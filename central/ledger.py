@@ -6,53 +6,20 @@ The caller commits. Nothing here talks to the broker; what to tell it is returne
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from central import catalogue, rules, schema, statements
 from central.alerts import Concern
+from central.arrivals import Applied, Arrival, StreamKey, activity_line
 from central.books import Books, Cause
-from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
+from wire.events import Activity, Event, Rejected
 
-StreamKey = tuple[str, str, str]  # site, source, epoch
 #: Lines of the live feed per transaction; the feed is for eyes, the ledger is the record.
 ACTIVITY_LINES_MAX = 20
 #: A code that nobody knows is shown to people up to this length; the event has all of it.
 CODE_SHOWN_MAX = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Contiguous events of one gateway's outbox, as one message brought them.
-
-    `broken` holds what could not be decoded, by seq: kept and answered, never a stopper.
-    """
-
-    site: str
-    source: str
-    epoch: UUID
-    first_seq: int
-    events: tuple[Event, ...]
-    broken: tuple[tuple[int, str, str], ...] = ()  # seq, JSON text, reason
-
-    @property
-    def key(self) -> StreamKey:
-        """The outbox these events come from."""
-        return (self.site, self.source, str(self.epoch))
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What the ledger did with one arrival."""
-
-    key: StreamKey
-    applied_seq: int
-    hole: bool = False
-    fresh: int = 0
-    rejected: tuple[Rejected, ...] = ()
-    activity: tuple[Activity, ...] = ()
 
 
 @dataclass(slots=True)
@@ -201,11 +168,16 @@ class _Page:
     ) -> Rejected | None:
         item = self._item(event)
         held: rules.Held | None = None
-        if item is None and rules.names_goods(event):
+        booked = self._booked_before(arrival, event)
+        if booked:
+            pass
+        elif item is None and rules.names_goods(event):
             held = self._unknown(arrival, event)
         else:
             held = self._post(stream, site, event, item)
         status, code = ("held", held.code) if held else ("applied", None)
+        if booked:
+            status, code = "rejected", "booked_before"
         self.rows.append(
             {
                 "stream": stream,
@@ -222,8 +194,17 @@ class _Page:
         )
         if self.activity_left > 0:
             self.activity_left -= 1
-            activity.append(_line(arrival, event, item, held))
+            activity.append(activity_line(arrival, event, item, held))
         return Rejected(seq=event.seq, code=held.code, message=held.message) if held else None
+
+    def _booked_before(self, arrival: Arrival, event: Event) -> bool:
+        """Return whether a salvaged event was applied under its old number."""
+        origin = event.salvaged_from
+        if origin is None:
+            return False
+        old = (arrival.site, arrival.source, str(origin.epoch))
+        stream = self.ledger.stream(self.books.connection, old, self.books.now_us)
+        return origin.seq <= stream.applied_seq
 
     def _item(self, event: Event) -> catalogue.Item | None:
         if not rules.names_goods(event):
@@ -370,22 +351,3 @@ class _Page:
     def _write(self, touched: Iterable[_Stream]) -> None:
         self._write_events()
         self.ledger.move_mark(self.books.connection, self.books.now_us, touched)
-
-
-def _line(
-    arrival: Arrival, event: Event, item: catalogue.Item | None, held: rules.Held | None
-) -> Activity:
-    return Activity(
-        at=event.event_time,
-        outcome="held" if held else "applied",
-        kind=event.kind,
-        gateway=arrival.source,
-        scanner=event.scanner,
-        operator=event.operator,
-        document=event.document,
-        sku=item.sku if item else None,
-        quantity=event.quantity * (item.each_per if item else 1),
-        location=event.location,
-        to_location=event.to_location,
-        text=(held.message if held else item.name if item else "")[:TEXT_LENGTH_MAX],
-    )

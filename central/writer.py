@@ -18,9 +18,10 @@ from sqlalchemy.exc import OperationalError
 
 from central import schema, statements
 from central.alerts import Alerts, Announcement
+from central.arrivals import Applied, Arrival
 from central.books import Books
 from central.catalogue import Catalogue
-from central.ledger import Applied, Arrival, Ledger
+from central.ledger import Ledger
 from wire.errors import Unavailable
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from gateway.config import OutboxLimits
 from gateway.outbox_file import Connect, OutboxFile, Record, connect
 from wire import codec
 from wire.errors import Malformed
-from wire.events import Event
+from wire.events import Event, Origin
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,9 @@ def _carry_over(old: Path, target: OutboxFile, booked_seq: int) -> int:
             return 0
         for seq, event in sorted(unacknowledged.items()):
             fresh = target.last_seq + 1
-            moved = _renumber(event, fresh, f"seq {seq} of epoch {epoch}", renumbered)
+            # Central may have booked it under its old number, with the answer still on its way.
+            origin = event.salvaged_from or Origin(epoch=epoch, seq=seq)
+            moved = _renumber(event, fresh, origin, renumbered)
             target.write([Record(moved, event.scanner, None)])
             renumbered[seq] = fresh
         with contextlib.suppress(sqlite3.Error):
@@ -134,14 +136,20 @@ def _read(source: sqlite3.Connection, acked: int, direction: str) -> Iterator[tu
                 yield seq, codec.decode(Event, bytes(data))
 
 
-def _renumber(event: Event, seq: int, origin: str, renumbered: dict[int, int]) -> bytes:
-    warnings = (*event.warnings, f"salvaged: was {origin}")
+def _renumber(event: Event, seq: int, origin: Origin, renumbered: dict[int, int]) -> bytes:
+    warnings = (*event.warnings, "salvaged")
     undo_of = event.undo_of
     if undo_of is not None:
         undo_of = renumbered.get(undo_of)
         if undo_of is None:
             warnings = (*warnings, f"undo_of_lost: undid seq {event.undo_of} of that epoch")
-    update = {"seq": seq, "undo_of": undo_of, "warnings": warnings, "recorded_late": True}
+    update = {
+        "seq": seq,
+        "undo_of": undo_of,
+        "warnings": warnings,
+        "recorded_late": True,
+        "salvaged_from": origin,
+    }
     return codec.encode(event.model_copy(update=update))
 
 

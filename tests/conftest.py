@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from central import database, verify
 from central.writer import Writer, number
 from ledgers import SELLABLE, Site, new_database

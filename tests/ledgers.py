@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, text
+
 from central import catalogue, database, reservations
-from central.ledger import Applied, Arrival
+from central.arrivals import Applied, Arrival
 from central.reservations import Answer, Request, Wanted
 from central.writer import Writer
-from sqlalchemy import Engine, text
 from wire import ids
 from wire.events import Clock, Event, Identifiers
 

@@ -97,6 +97,13 @@ class Identifiers(Part):
     text: Text | None = None
 
 
+class Origin(Part):
+    """The number that an event had in an outbox that was damaged or put back."""
+
+    epoch: UUID
+    seq: Seq
+
+
 class Event(Part):
     """One scan as stored. Its identity is (gateway, epoch, seq); `id` names its content."""
 
@@ -106,6 +113,7 @@ class Event(Part):
     event_time: Utc
     clock: Clock
     recorded_late: bool = False
+    salvaged_from: Origin | None = None
     scanner: Name
     operator: Name | None = None
     document: Text | None = None

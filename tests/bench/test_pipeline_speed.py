@@ -1,6 +1,8 @@
 """Speed of the whole path, as ratios to a floor measured in the same run. `make bench`."""
 
 import asyncio
+import functools
+import itertools
 import os
 import pty
 import queue
@@ -18,12 +20,13 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
 from gateway.config import OutboxLimits
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
 from ledgers import EACH, new_database, scan
 from neighbours import Mosquitto, free_port, wait_until
-from paho.mqtt.enums import CallbackAPIVersion
 from wire.events import Event
 
 pytestmark = [pytest.mark.bench, pytest.mark.broker]
@@ -155,13 +158,13 @@ def test_scan_to_availability(tmp_path: Path, mosquitto: Mosquitto) -> None:
         work.mkdir()
         with central(work, mosquitto), gateway(work, mosquitto, device):
             ear = Ear(mosquitto.port, "docktally/v1/main/availability/VALVE")
-            wait_until(lambda: warmed(master, ear), "the first scan arrives")
+            wait_until(functools.partial(warmed, master, ear), "the first scan arrives")
             press(master, ear, 20)
             results["docktally"].append(press(master, ear, count // 2))
             ear.stop()
     print()
-    low = show("floor", sum(results["floor"], []))
-    ours = show("docktally", sum(results["docktally"], []))
+    low = show("floor", [*itertools.chain(*results["floor"])])
+    ours = show("docktally", [*itertools.chain(*results["docktally"])])
     print(
         f"ratio      p50 {ours[0] / low[0]:.2f}x (goal 2x)   p99 {ours[1] / low[1]:.2f}x (goal 3x)"
     )
@@ -184,6 +187,7 @@ def warmed(master: int, ear: Ear) -> bool:
 
 def test_backlog_drain(tmp_path: Path, mosquitto: Mosquitto) -> None:
     """100,000 scans from a gateway's outbox into the SQLite ledger."""
+    (tmp_path / "gate").mkdir()
     asyncio.run(fill(tmp_path / "gate", BACKLOG))
     ear = Ear(mosquitto.port, "docktally/v1/main/gate/ack")
     with central(tmp_path, mosquitto) as ledger:
@@ -194,9 +198,8 @@ def test_backlog_drain(tmp_path: Path, mosquitto: Mosquitto) -> None:
             took = time.perf_counter() - first
             # The first answer already stands for some events; none of them are counted twice.
             print(f"\ndrain      {BACKLOG / took:,.0f} events/s (goal 15,000)   {took:.1f} s")
-            print(
-                f"           {usage('central', ledger.pid)}\n           {usage('gateway', gate.pid)}"
-            )
+            print(f"           {usage('central', ledger.pid)}")
+            print(f"           {usage('gateway', gate.pid)}")
     ear.stop()
 
 
@@ -216,15 +219,13 @@ def test_idle_gateway(tmp_path: Path, mosquitto: Mosquitto) -> None:
 
 async def fill(folder: Path, count: int) -> None:
     """Put scans into a new outbox, as if the link had been down for a day."""
-    folder.mkdir()
     outbox = Outbox(folder, OutboxLimits(disk_reserve_bytes=0))
     running = asyncio.create_task(outbox.run())
     rng = random.Random(1)
     template = scan(1, event_time=datetime.now(UTC))
-    for start in range(0, count, 200):
+    for _ in range(0, count, 200):
         writes = [write_of(template, uuid.UUID(int=rng.getrandbits(128))) for _ in range(200)]
         await asyncio.gather(*(outbox.append(write) for write in writes))
-        assert start >= 0
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

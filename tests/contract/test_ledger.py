@@ -11,10 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from central import database, rules, schema, verify
-from central.ledger import Arrival
+from central.arrivals import Arrival
 from central.writer import Writer, number
 from ledgers import CASE, EACH, SELLABLE, Site, new_database, scan
-from wire.events import Event, Identifiers
+from wire.events import Event, Identifiers, Origin
 
 
 async def test_receiving_moves_goods_in(site: Site) -> None:
@@ -78,6 +78,19 @@ async def test_a_new_epoch_starts_again_at_one(site: Site) -> None:
     site.epoch = uuid.uuid4()
     await site.send(scan(1))
     assert site.available() == (2, 0)
+
+
+async def test_what_was_booked_before_the_disk_broke_is_not_booked_again(site: Site) -> None:
+    """A salvaged scan under a new number counts only if its old number never arrived."""
+    old = site.epoch
+    await site.send(scan(1))
+    site.epoch = uuid.uuid4()
+    again = scan(1, salvaged_from=Origin(epoch=old, seq=1))
+    late = scan(2, salvaged_from=Origin(epoch=old, seq=2), quantity=5)
+    assert (await site.send(again, late)).rejected == ()
+    assert site.available() == (6, 0)
+    codes = site.rows("SELECT code FROM event ORDER BY id")
+    assert codes == [(None,), ("booked_before",), (None,)]
 
 
 async def test_an_unknown_barcode_is_kept_and_does_not_block(site: Site) -> None:
