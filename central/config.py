@@ -1,21 +1,16 @@
 """Configuration of central: a TOML file, every key checked, every mistake one sentence."""
 
-import difflib
 import ipaddress
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from wire import topics
 from wire.broker import Broker
+from wire.settings import Section, read
+from wire.topics import DEFAULT_ROOT, Root
 
 #: Scans can be sold as soon as they are put where a picker can reach them.
 DEFAULT_SELLABLE = ("bin", "dock")
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used; the message names the file, the key and the cure."""
 
 
 def _is_loopback(host: str) -> bool:
@@ -25,11 +20,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Api(_Section):
+class Api(Section):
     """The HTTP door. Without a token it stays on this machine."""
 
     host: str = "127.0.0.1"
@@ -45,11 +36,11 @@ class Api(_Section):
         return self
 
 
-class Config(_Section):
+class Config(Section):
     """What `docktally central` needs to know. Relative paths start at the file's own folder."""
 
     database: str = "central.db"
-    topic_root: str = topics.DEFAULT_ROOT
+    topic_root: Root = DEFAULT_ROOT
     broker: Broker = Broker()
     api: Api = Api()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
@@ -57,31 +48,9 @@ class Config(_Section):
 
 def load(path: Path) -> Config:
     """Return the configuration in `path`; raise ConfigError with what to change."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist; deploy/central.example.toml is one to start from"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from error
+    config = read(Config, path, "deploy/central.example.toml is one to start from")
+    folder = path.parent.resolve()
+    changes: dict[str, object] = {"broker": config.broker.beside(folder)}
     if "://" not in config.database:
-        database = (path.parent / config.database).resolve()
-        config = config.model_copy(update={"database": str(database)})
-    return config
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
-    sections: dict[str, type[BaseModel]] = {"broker": Broker, "api": Api}
-    known = sections.get(str(first["loc"][0]), Config).model_fields
-    close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-    return f"unknown key {key!r}; {hint}"
+        changes["database"] = str(folder / config.database)
+    return config.model_copy(update=changes)

@@ -9,10 +9,11 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from central import catalogue, config, database
+from wire.settings import ConfigError
 
 _DEFAULT = Path("central.toml")
 _EXPECTED = (
-    config.ConfigError,
+    ConfigError,
     catalogue.CatalogueError,
     database.SchemaTooNew,
     SQLAlchemyError,

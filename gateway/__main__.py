@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import app, config, outbox
-from gateway.config import Config, ConfigError
+from gateway.config import Config
 from gateway.outbox import InUse
 from wire.broker import parse_broker
+from wire.settings import ConfigError
 
 _LEVELS = ("debug", "info", "warning", "error")
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 from gateway import clock, health
-from gateway.config import Config, ConfigError
+from gateway.config import Config
 from gateway.drain import Drain
 from gateway.errands import Errands
 from gateway.outbox import Outbox
 from gateway.readers import Readers
 from wire.errors import Unavailable
 from wire.events import GatewayState
+from wire.settings import ConfigError
 
 log = logging.getLogger(__name__)
 

@@ -1,17 +1,16 @@
 """Configuration of a gateway: a TOML file, every key checked, every mistake one sentence."""
 
-import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway import rcn
 from gateway.framing import Terminator
 from wire.broker import Broker
 from wire.events import Feedback, Name
-from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES
+from wire.settings import Section, read
+from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES, Root
 
 _MIB = 1024 * 1024
 Pattern = Literal["good", "offline", "refused", "rejected"]
@@ -19,15 +18,7 @@ ScanKind = Literal["receive", "putaway", "move", "pick", "ship", "return", "coun
 assert get_args(Feedback.model_fields["pattern"].annotation) == get_args(Pattern)
 
 
-class ConfigError(Exception):
-    """A configuration that cannot be used; the message names the file, the key and the cure."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Signals(_Section):
+class Signals(Section):
     """Bytes written back to a scanner; None is silence. Characters up to U+00FF, one byte each."""
 
     good: str | None = None
@@ -50,7 +41,7 @@ class Signals(_Section):
         return (text or "").encode("latin-1")
 
 
-class Scanner(_Section):
+class Scanner(Section):
     """One serial scanner: where it is, how it speaks, what its scans mean by default."""
 
     name: Name
@@ -82,7 +73,7 @@ class Scanner(_Section):
         return region
 
 
-class OutboxLimits(_Section):
+class OutboxLimits(Section):
     """How much disk the scans may take. Un-acknowledged scans are never deleted to make room."""
 
     max_bytes: Annotated[int, Field(ge=64 * 1024)] = 512 * _MIB
@@ -90,13 +81,13 @@ class OutboxLimits(_Section):
     disk_reserve_bytes: Annotated[int, Field(ge=0)] = 32 * _MIB
 
 
-class Config(_Section):
+class Config(Section):
     """What `docktally gateway` needs to know. Relative paths start at the file's own folder."""
 
     site: Name
     gateway: Name
     data: Path = Path("gateway-data")
-    topic_root: str = DEFAULT_ROOT
+    topic_root: Root = DEFAULT_ROOT
     broker: Broker = Broker()
     outbox: OutboxLimits = OutboxLimits()
     scanner: tuple[Scanner, ...] = Field(default=(), max_length=64)
@@ -118,50 +109,16 @@ class Config(_Section):
 
 def load(path: Path) -> Config:
     """Return the configuration in `path`; raise ConfigError with what to change."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist; deploy/gateway.example.toml is one to start from"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from error
+    config = read(Config, path, "deploy/gateway.example.toml is one to start from")
     folder = path.parent.resolve()
     scanners = tuple(
         each if "://" in each.port else each.model_copy(update={"port": str(folder / each.port)})
         for each in config.scanner
     )
-    return config.model_copy(update={"data": (folder / config.data).resolve(), "scanner": scanners})
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        given = first["input"]
-        shown = f", not {given!r}" if isinstance(given, str | int | float) else ""
-        return f"{key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}{shown}"
-    known = _model_at(first["loc"][:-1]).model_fields
-    close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-    return f"unknown key {key!r}; {hint}"
-
-
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel]:
-    model: type[BaseModel] = Config
-    for part in location:
-        if isinstance(part, str):
-            model = _section_of(model.model_fields[part].annotation)
-    return model
-
-
-def _section_of(annotation: object) -> type[BaseModel]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return _section_of(next(arg for arg in get_args(annotation) if arg is not Ellipsis))
+    return config.model_copy(
+        update={
+            "data": (folder / config.data).resolve(),
+            "broker": config.broker.beside(folder),
+            "scanner": scanners,
+        }
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor import config, headless
 from wire.broker import parse_broker
+from wire.settings import ConfigError, check
 
 
 def main(argv: list[str]) -> int:
@@ -15,7 +16,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = _settings(arguments)
         _log_to(arguments)
-    except (config.ConfigError, OSError) as error:
+    except (ConfigError, OSError) as error:
         return _fail(str(error))
     if arguments.headless:
         headless.run(settings)
@@ -51,7 +52,7 @@ def _settings(arguments: argparse.Namespace) -> config.Config:
         data["topic_root"] = arguments.topic_root
     if arguments.broker is not None:
         data["broker"] = arguments.broker
-    return config.check(data)
+    return check(config.Config, data)
 
 
 def _log_to(arguments: argparse.Namespace) -> None:

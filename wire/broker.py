@@ -37,6 +37,12 @@ class Broker(BaseModel):
             context.load_cert_chain(self.cert_file, self.key_file)
         return context
 
+    def beside(self, folder: Path) -> "Broker":
+        """Return the same broker with relative file names starting at `folder`."""
+        names = ("ca_file", "cert_file", "key_file")
+        files = {name: folder / path for name in names if (path := getattr(self, name)) is not None}
+        return self.model_copy(update=files)
+
     def __str__(self) -> str:
         """Return host:port, without the secret."""
         return f"{self.host}:{self.port}"

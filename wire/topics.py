@@ -1,12 +1,16 @@
 """Every topic is built and taken apart here and nowhere else, with QoS and retain beside it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from wire.errors import Malformed
 from wire.ids import name_of, segment
 
 DEFAULT_ROOT = "docktally/v1"
+#: What may stand before every topic: levels without wildcards, none of them empty or the broker's.
+Root = Annotated[str, Field(pattern=r"^[^/+#$][^/+#]*(/[^/+#]+)*$", max_length=200)]
 #: First levels with a meaning of their own; a site may not have these names.
 RESERVED_SITES = frozenset({"central", "alerts"})
 #: Second level with a meaning of its own; a gateway may not have this name.

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway import config
-from gateway.config import ConfigError, Signals
+from gateway.config import Signals
+from wire.settings import ConfigError
 
 ROOT = Path(__file__).parents[2]
 HEAD = "site = 'a'\ngateway = 'b'\n"
