@@ -167,7 +167,7 @@ def _pick(tx: Transaction, site: int, item: int, wanted: int) -> list[tuple[int,
     """Return (location, lot, quantity) to take: the fullest bin first, then the docks.
 
     The label is printed and the goods are gone: what no place has is taken from the fullest one
-    (or the dock) below zero, which opens an alert, rather than refused.
+    below zero, which opens an alert, rather than refused.
     """
     stock, place = schema.stock, schema.location
     rows = tx.connection.execute(
@@ -181,10 +181,8 @@ def _pick(tx: Transaction, site: int, item: int, wanted: int) -> list[tuple[int,
         if wanted and row.qty > 0:
             taken.append((row.loc, row.lot, min(wanted, row.qty)))
             wanted -= taken[-1][2]
-    if wanted:
-        dock = tx.books.catalogue.place(tx.connection, site, "DOCK-1")
-        place_, lot = (rows[0].loc, rows[0].lot) if rows else (dock, "")
-        taken.append((place_, lot, wanted))
+    if wanted:  # rows there are: nothing was ever promised of an item that had no place
+        taken.append((rows[0].loc, rows[0].lot, wanted))
     return taken
 
 
