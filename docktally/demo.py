@@ -64,6 +64,9 @@ def main(argv: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    if not options.headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("docktally demo: this is no terminal to draw on; use --headless", file=sys.stderr)
+        return 2
     folder = Path(options.data or tempfile.mkdtemp(prefix="docktally-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
