@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "catalog": ("central.commands", "catalog", "import items, barcodes, locations", "central"),
     "verify": ("central.commands", "prove", "prove that the ledger is right", "central"),
     "parse": ("gateway.parse", "main", "explain what a barcode means", "gateway"),
+    "labels": ("gateway.label_sheet", "main", "print command and location labels", "labels"),
     "sim": ("firmware_sim.__main__", "main", "pretend to be scanners and storefronts", "sim"),
 }
 
