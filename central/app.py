@@ -62,7 +62,7 @@ async def run(config: Config) -> None:
             will=will,
             manual_ack=True,
         )
-        outbound = Outbound(link, topics, reader, writer)
+        outbound = Outbound(link, topics, reader, writer, tasks)
         writer.on_commit = outbound.offer
         intake = Intake(link, topics, writer, outbound, tasks)
         server = _Server(

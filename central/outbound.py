@@ -38,6 +38,7 @@ class Outbound:
     topics: Topics
     reader: Engine
     writer: writer.Writer
+    tasks: asyncio.TaskGroup
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
@@ -64,7 +65,7 @@ class Outbound:
         """Send what waits, as much at once as the connection takes."""
         while self._waiting and len(self._sending) < INFLIGHT_MAX:
             key = next(iter(self._waiting))
-            task = asyncio.create_task(self._send(key, self._waiting.pop(key)))
+            task = self.tasks.create_task(self._send(key, self._waiting.pop(key)))
             self._sending.add(task)
             task.add_done_callback(self._sent)
         if not self._waiting:

@@ -138,6 +138,7 @@ class Link:
     _window: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(INFLIGHT_MAX), init=False
     )
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _lost: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _bug: Exception | None = field(default=None, init=False)
     _acks: _Acks = field(default_factory=_Acks, init=False)
@@ -171,17 +172,23 @@ class Link:
     ) -> None:
         """Send a message; with QoS 1 return once the broker has it, else raise Unavailable."""
         async with self._window:
-            client, confirmations = self._client, self._confirmations
-            if client is None or confirmations is None:
-                raise Unavailable(f"not connected to the broker {self.broker}")
             message = gmqtt.Message(topic, payload, qos=qos, retain=retain)
-            while not _sent(client, message):
-                confirmations.freed.clear()
-                await confirmations.freed.wait()
-                if client is not self._client:
-                    raise Unavailable("the broker connection was lost")
-            if qos > 0:
-                await confirmations.newest
+            async with self._turn:  # a newer value must not overtake one that waits for the window
+                confirmations = await self._send(message)
+                confirmed = confirmations.newest if qos > 0 else None
+            if confirmed is not None:
+                await confirmed
+
+    async def _send(self, message: gmqtt.Message) -> _Confirmations:
+        client, confirmations = self._client, self._confirmations
+        if client is None or confirmations is None:
+            raise Unavailable(f"not connected to the broker {self.broker}")
+        while not _sent(client, message):
+            confirmations.freed.clear()
+            await confirmations.freed.wait()
+            if client is not self._client:
+                raise Unavailable("the broker connection was lost")
+        return confirmations
 
     async def _connect(self) -> None:
         confirmations = _Confirmations()

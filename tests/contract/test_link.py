@@ -64,6 +64,24 @@ async def test_publish_returns_after_the_broker_has_it(mosquitto: Mosquitto) -> 
         ]
 
 
+async def test_a_small_window_of_the_broker_keeps_the_order(mosquitto: Mosquitto) -> None:
+    """On a broker that grants few messages in flight, a newer value never comes before an older."""
+    mosquitto.stop()
+    mosquitto.conf = "listener 0\nallow_anonymous true\nmax_inflight_messages 3\n"
+    mosquitto.start()
+    hearing, heard = listener(mosquitto, "hears", "t")
+    speaking = Link(Broker(port=mosquitto.port), "speaks", lambda _: None)
+
+    async def burst(start: int) -> None:
+        await asyncio.gather(*(speaking.publish("t", b"%d" % n) for n in range(start, start + 40)))
+
+    async with running(hearing), running(speaking):
+        first = asyncio.create_task(burst(0))
+        await asyncio.sleep(0)
+        await asyncio.gather(first, burst(40))
+        assert [int((await next_of(heard)).payload) for _ in range(80)] == list(range(80))
+
+
 async def test_retained_messages_say_so(mosquitto: Mosquitto) -> None:
     """A late subscriber gets the retained message, marked as retained."""
     speaking = Link(Broker(port=mosquitto.port), "speaks", lambda _: None)
