@@ -44,13 +44,30 @@ class Ledger:
         """Apply what is new. `carefully` gives each event a savepoint, so that one bad event,
         which a database or a rule cannot digest, is parked instead of stopping its gateway.
         """
-        page = _Page(self, books, carefully)
+        page = _Page(self, books)
         return (
             [page.take(arrival) for arrival in arrivals] if carefully else page.take_all(arrivals)
         )
 
     def stream(self, connection: Connection, key: StreamKey, now_us: int) -> _Stream:
         """Return an outbox's row, made when this is its first message."""
+        known = self._known(connection, key)
+        if known is None:
+            table, (site, source, epoch) = schema.stream, key
+            number = connection.execute(
+                insert(table)
+                .values(site=site, source=source, epoch=epoch, applied_seq=0, seen_us=now_us)
+                .returning(table.c.id)
+            ).scalar_one()
+            known = self._streams[key] = _Stream(number, 0)
+        return known
+
+    def mark(self, connection: Connection, key: StreamKey) -> int:
+        """Return the high-water mark of an outbox, 0 when nothing of it ever arrived."""
+        known = self._known(connection, key)
+        return known.applied_seq if known else 0
+
+    def _known(self, connection: Connection, key: StreamKey) -> _Stream | None:
         if key not in self._streams:
             table, (site, source, epoch) = schema.stream, key
             row = connection.execute(
@@ -59,11 +76,7 @@ class Ledger:
                 )
             ).first()
             if row is None:
-                row = connection.execute(
-                    insert(table)
-                    .values(site=site, source=source, epoch=epoch, applied_seq=0, seen_us=now_us)
-                    .returning(table.c.id, table.c.applied_seq)
-                ).one()
+                return None
             self._streams[key] = _Stream(row.id, row.applied_seq)
         return self._streams[key]
 
@@ -83,7 +96,6 @@ class _Page:
 
     ledger: Ledger
     books: Books
-    carefully: bool
     rows: list[dict[str, Any]] = field(default_factory=list)
     activity_left: int = ACTIVITY_LINES_MAX
 
@@ -203,8 +215,7 @@ class _Page:
         if origin is None:
             return False
         old = (arrival.site, arrival.source, str(origin.epoch))
-        stream = self.ledger.stream(self.books.connection, old, self.books.now_us)
-        return origin.seq <= stream.applied_seq
+        return origin.seq <= self.ledger.mark(self.books.connection, old)
 
     def _item(self, event: Event) -> catalogue.Item | None:
         if not rules.names_goods(event):

@@ -87,10 +87,12 @@ async def test_what_was_booked_before_the_disk_broke_is_not_booked_again(site: S
     site.epoch = uuid.uuid4()
     again = scan(1, salvaged_from=Origin(epoch=old, seq=1))
     late = scan(2, salvaged_from=Origin(epoch=old, seq=2), quantity=5)
-    assert (await site.send(again, late)).rejected == ()
-    assert site.available() == (6, 0)
+    lost = scan(3, salvaged_from=Origin(epoch=uuid.uuid4(), seq=1))
+    assert (await site.send(again, late, lost)).rejected == ()
+    assert site.available() == (7, 0)
+    assert site.rows("SELECT COUNT(*) FROM stream") == [(2,)]
     codes = site.rows("SELECT code FROM event ORDER BY id")
-    assert codes == [(None,), ("booked_before",), (None,)]
+    assert codes == [(None,), ("booked_before",), (None,), (None,)]
 
 
 async def test_an_unknown_barcode_is_kept_and_does_not_block(site: Site) -> None:
