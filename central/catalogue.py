@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from central import database, schema, statements
 from central.rules import Outside, Place, Role
@@ -254,13 +254,11 @@ def _version(connection: Connection) -> str:
 
 def _bump(connection: Connection) -> None:
     """Make every running central look the catalogue up again."""
-    version = str(int(_version(connection)) + 1)
-    changed = connection.execute(
-        update(schema.meta)
-        .where(schema.meta.c.key == statements.CATALOGUE_VERSION_KEY)
-        .values(value=version)
+    row = {
+        "key": statements.CATALOGUE_VERSION_KEY,
+        "value": str(int(_version(connection)) + 1),
+    }
+    replace = database.upsert(
+        connection.dialect.name, schema.meta, ["key"], lambda new: {"value": new.value}
     )
-    if not changed.rowcount:
-        connection.execute(
-            insert(schema.meta).values(key=statements.CATALOGUE_VERSION_KEY, value=version)
-        )
+    connection.execute(replace, row)

@@ -48,8 +48,6 @@ class Intake:
     writer: Writer
     outbound: Outbound
     tasks: asyncio.TaskGroup
-    malformed: int = 0
-    dropped: int = 0
     lag_ms: float = 0.0
     _arrived: deque[tuple[Message, Arrival, float]] = field(default_factory=deque)
     _events_waiting: int = 0
@@ -79,7 +77,7 @@ class Intake:
     def _take(self, message: Message, arrived: Arrival) -> None:
         size = len(arrived.events) + len(arrived.broken)
         if self._events_waiting + size > EVENTS_WAITING_MAX:
-            self.dropped += size
+            log.warning("%d events of %s dropped: too many wait", size, arrived.source)
             message.ack()
             return
         self._events_waiting += size
@@ -186,7 +184,6 @@ class Intake:
         self._spawn(self.writer.submit(judge))
 
     def _quarantine(self, message: Message, reason: str) -> None:
-        self.malformed += 1
         log.warning("malformed message on %s: %s", message.topic, reason)
 
         def keep(tx: Transaction) -> None:

@@ -57,11 +57,6 @@ class Site:
         self.children.append(child)
         return child
 
-    def check(self) -> None:
-        """Raise ChildFailed when a program has ended by itself."""
-        for child in self.children:
-            child.check()
-
     def stop(self) -> list[str]:
         """Stop everything, last started first; return what did not end well."""
         bad = []

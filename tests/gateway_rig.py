@@ -165,6 +165,10 @@ class Central:
         with self._lock:
             return [event for events in self.applied.values() for event in events]
 
+    def raws(self) -> list[bytes]:
+        """Return the bytes of all applied events."""
+        return [event.raw for event in self.events]
+
     @property
     def state(self) -> GatewayState | None:
         """The gateway's newest state."""

@@ -27,19 +27,6 @@ def gateway(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
-@pytest.fixture
-def central(mosquitto: Mosquitto) -> Iterator[Central]:
-    """Give a central that acknowledges what it applies."""
-    with_ears = Central(mosquitto.port)
-    yield with_ears
-    with_ears.close()
-
-
-def raws(central: Central) -> list[bytes]:
-    """Return the bytes of all applied events."""
-    return [event.raw for event in central.events]
-
-
 def in_outbox(process: Process) -> list[tuple[int, bytes]]:
     """Return (seq, event) of every row on the disk of a stopped gateway."""
     connection = sqlite3.connect(process.folder / "data" / "outbox.db")
@@ -62,7 +49,7 @@ def test_a_broker_away_at_the_start_costs_nothing(mosquitto: Mosquitto, gateway:
     assert {gateway.left.scan(code) for code in codes} == {OFFLINE}
     mosquitto.start()
     central = Central(mosquitto.port)
-    wait_until(lambda: raws(central) == codes, "the backlog arrives in order")
+    wait_until(lambda: central.raws() == codes, "the backlog arrives in order")
     wait_until(lambda: online(central) and central.state.outbox.pending == 0, "none is pending")
     central.close()
 
@@ -85,7 +72,7 @@ def test_a_broker_killed_and_wiped_loses_nothing(
     mosquitto.start()
     for code in codes[40:]:
         assert gateway.left.scan(code) in (GOOD, OFFLINE)
-    wait_until(lambda: raws(central) == codes, "every scan is applied once, in order")
+    wait_until(lambda: central.raws() == codes, "every scan is applied once, in order")
 
 
 def test_central_away_holds_the_drain_but_not_the_scans(
@@ -105,7 +92,7 @@ def test_central_away_holds_the_drain_but_not_the_scans(
         assert gateway.left.scan(code) == OFFLINE
     assert len(central.batches) == sent
     central.announce(online=True)
-    wait_until(lambda: raws(central)[known:][-30:] == codes, "the backlog arrives")
+    wait_until(lambda: central.raws()[known:][-30:] == codes, "the backlog arrives")
     assert len(central.batches) - sent < 10
 
 
@@ -166,8 +153,8 @@ def test_kill_9_at_random_moments_loses_no_good_scan(central: Central, gateway: 
     rows = in_outbox(gateway)
     assert [seq for seq, _ in rows] == list(range(1, len(rows) + 1))
     gateway.start()
-    wait_until(lambda: set(good) <= set(raws(central)), "every good scan reaches central")
-    stored = raws(central)
+    wait_until(lambda: set(good) <= set(central.raws()), "every good scan reaches central")
+    stored = central.raws()
     assert len(stored) == len(set(stored))
     assert [code for code in stored if code in set(good)] == good
 
@@ -208,7 +195,9 @@ def test_a_full_outbox_refuses_audibly_and_recovers(
         assert central.state.outbox.capacity_left == 0
         assert central.state.scanners[0].refused == 1
         central.announce(online=True)
-        wait_until(lambda: raws(central) == accepted, "nothing accepted is lost, nothing else came")
+        wait_until(
+            lambda: central.raws() == accepted, "nothing accepted is lost, nothing else came"
+        )
         wait_until(lambda: central.state.outbox.problem is None, "the problem is gone by itself")
         assert process.left.scan(b"AFTER") == GOOD
     finally:
@@ -247,7 +236,7 @@ def test_a_full_disk_refuses_audibly_and_recovers(
         (disk / "ballast").unlink()
         wait_until(lambda: central.state.outbox.problem is None, "it recovers without a scan")
         assert process.left.scan(b"AFTER") == GOOD
-        wait_until(lambda: raws(central) == [*accepted, b"AFTER"], "all accepted scans, no other")
+        wait_until(lambda: central.raws() == [*accepted, b"AFTER"], "all accepted scans, no other")
         assert [event.seq for event in central.events] == list(range(1, len(accepted) + 2))
     finally:
         process.kill()
@@ -272,8 +261,8 @@ def test_a_damaged_outbox_is_set_aside_and_carried_over(
     mosquitto.start()
     gateway.start()
     assert gateway.left.scan(b"AFTER") in (GOOD, OFFLINE)
-    wait_until(lambda: raws(central)[-1:] == [b"AFTER"], "scanning goes on")
-    got = raws(central)[:-1]
+    wait_until(lambda: central.raws()[-1:] == [b"AFTER"], "scanning goes on")
+    got = central.raws()[:-1]
     assert got == sorted(got)
     assert set(got) <= set(codes)
     assert len(got) > 250
@@ -319,7 +308,7 @@ def test_a_disk_put_back_to_an_older_copy_loses_nothing_new(
     gateway.start()
     wait_until(lambda: "older copy" in (central.state.outbox.problem or ""), "it is noticed")
     assert gateway.left.scan(b"FOUR") in (GOOD, OFFLINE)
-    wait_until(lambda: raws(central) == [b"ONE", b"TWO", b"THREE", b"FOUR"], "nothing is lost")
+    wait_until(lambda: central.raws() == [b"ONE", b"TWO", b"THREE", b"FOUR"], "nothing is lost")
 
 
 def test_the_wire_has_what_the_disk_has(central: Central, gateway: Process) -> None:

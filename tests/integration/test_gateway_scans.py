@@ -24,19 +24,6 @@ def gateway(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Process]:
     process.kill()
 
 
-@pytest.fixture
-def central(mosquitto: Mosquitto) -> Iterator[Central]:
-    """Give a central that acknowledges what it applies."""
-    with_ears = Central(mosquitto.port)
-    yield with_ears
-    with_ears.close()
-
-
-def raws(central: Central) -> list[bytes]:
-    """Return the bytes of all applied events."""
-    return [event.raw for event in central.events]
-
-
 def test_two_scanners_at_once_never_mix(central: Central, gateway: Process) -> None:
     """Codes that two scanners send at the same time arrive whole, once, under the right name."""
     gateway.wait_online()
@@ -150,7 +137,7 @@ def test_a_trigger_bounce_counts_once(
         process.wait_online()
         process.left.send(b"SAME\rSAME\rSAME\rOTHER\rSAME\r")
         wait_until(lambda: len(central.events) == 3, "three events arrive")
-        assert raws(central) == [b"SAME", b"OTHER", b"SAME"]
+        assert central.raws() == [b"SAME", b"OTHER", b"SAME"]
         assert [process.left.beep() for _ in range(3)] == [GOOD] * 3
         assert process.left.beep(0.3) == b""
     finally:
@@ -243,7 +230,7 @@ def test_a_network_scanner_is_read_like_a_serial_one(
                     line.sendall(f"NET-{number}\r\n".encode())
                     assert line.recv(1) == GOOD
             wait_until(lambda: not scanner(central, "net").online, "the loss is noticed")
-        wait_until(lambda: raws(central) == [b"NET-0", b"NET-1"], "both scans arrive")
+        wait_until(lambda: central.raws() == [b"NET-0", b"NET-1"], "both scans arrive")
     finally:
         process.kill()
 
