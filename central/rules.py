@@ -72,7 +72,7 @@ Decision = Move | Counted | Undo | Recorded | Held
 
 def names_goods(event: Event) -> bool:
     """Return whether the event needs an item from the catalogue."""
-    return event.kind not in {"undo", "unreadable"}
+    return event.kind not in {"undo", "unreadable", "repeat"}
 
 
 def decide(event: Event, each_per: int) -> Decision:
@@ -81,7 +81,7 @@ def decide(event: Event, each_per: int) -> Decision:
     if quantity > COUNT_MAX:
         return Held("quantity_too_large", f"{event.quantity} x {each_per} is no quantity of goods")
     match event.kind:
-        case "unreadable":
+        case "unreadable" | "repeat":
             return Recorded()
         case "undo":
             if event.undo_of is None:

@@ -1,21 +1,24 @@
 """Configuration of a gateway: a TOML file, every key checked, every mistake one sentence."""
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from gateway import rcn
 from gateway.framing import Terminator
 from wire.broker import Broker
-from wire.events import Feedback, Name
+from wire.events import Name, Pattern
 from wire.settings import Section, read
 from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES, Root
 
 _MIB = 1024 * 1024
-Pattern = Literal["good", "offline", "refused", "rejected"]
+Source = Literal["serial", "keyboard", "pos", "tcp"]
+Profile = Literal[
+    "generic", "zebra", "honeywell", "datalogic", "newland", "gm65", "keyence", "cognex"
+]
+Layout = Literal["us", "gb", "de", "fr", "es", "it"]
 ScanKind = Literal["receive", "putaway", "move", "pick", "ship", "return", "count", "damage"]
-assert get_args(Feedback.model_fields["pattern"].annotation) == get_args(Pattern)
 
 
 class Signals(Section):
@@ -28,7 +31,8 @@ class Signals(Section):
 
     @field_validator("*")
     @classmethod
-    def _bytes_only(cls, text: str | None) -> str | None:
+    def bytes_only(cls, text: str | None) -> str | None:
+        """Return the text; raise ValueError when a character of it is not one byte."""
         if text is not None and max(text, default="\0") > "\xff":
             raise ValueError(f"{text!r} has a character above U+00FF, which is not one byte")
         return text
@@ -42,18 +46,25 @@ class Signals(Section):
 
 
 class Scanner(Section):
-    """One serial scanner: where it is, how it speaks, what its scans mean by default."""
+    """One scanner: where it is, how it speaks, what its scans mean by default."""
 
     name: Name
+    source: Source = "serial"
     port: str = Field(min_length=1)
+    profile: Profile = "generic"
     baud: int = Field(default=9600, ge=50, le=4_000_000)
     bytesize: Literal[7, 8] = 8
     parity: Literal["N", "E", "O"] = "N"
     stopbits: Literal[1, 2] = 1
     rtscts: bool = False
     xonxoff: bool = False
+    layout: Layout = "us"
     terminator: Terminator = "auto"
     prefix: str = ""
+    suffix: str = ""
+    ack_nak: bool = False
+    code_ids: bool = False
+    no_read: tuple[str, ...] = ()
     gap_ms: int = Field(default=100, ge=5, le=10_000)
     frame_timeout_ms: int = Field(default=2_000, ge=50, le=60_000)
     kind: ScanKind = "receive"
@@ -64,6 +75,11 @@ class Scanner(Section):
     aim_required: bool = False
     repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
     feedback: Signals = Signals()
+
+    @field_validator("prefix", "suffix")
+    @classmethod
+    def _one_byte_each(cls, text: str) -> str:
+        return Signals.bytes_only(text) or ""
 
     @field_validator("region")
     @classmethod
@@ -112,7 +128,9 @@ def load(path: Path) -> Config:
     config = read(Config, path, "deploy/gateway.example.toml is one to start from")
     folder = path.parent.resolve()
     scanners = tuple(
-        each if "://" in each.port else each.model_copy(update={"port": str(folder / each.port)})
+        each
+        if _is_address(each.port)
+        else each.model_copy(update={"port": str(folder / each.port)})
         for each in config.scanner
     )
     return config.model_copy(
@@ -122,3 +140,7 @@ def load(path: Path) -> Config:
             "scanner": scanners,
         }
     )
+
+
+def _is_address(port: str) -> bool:
+    return "://" in port or port.startswith("usb:")

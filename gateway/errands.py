@@ -5,12 +5,11 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 
-from gateway.config import Pattern
 from gateway.drain import Drain
 from gateway.outbox import Outbox
 from gateway.readers import Readers
 from wire.errors import Unavailable
-from wire.events import Command, Feedback, Identify, Rejected, Reload, Replay
+from wire.events import Command, Feedback, Identify, Pattern, Rejected, Reload, Replay
 
 log = logging.getLogger(__name__)
 

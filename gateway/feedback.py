@@ -2,25 +2,27 @@
 
 import logging
 
-from gateway.config import Pattern, Signals
-from gateway.serial_port import SerialPort
+from gateway.port import Port
 from wire.errors import Unavailable
+from wire.events import Pattern
 
 log = logging.getLogger(__name__)
 
 
-async def give(
-    port: SerialPort, signals: Signals, scanner: str, pattern: Pattern, text: str
-) -> None:
+async def give(port: Port, data: bytes, scanner: str, pattern: Pattern, text: str) -> None:
     """Signal `pattern` at the scanner. A lost beep undoes nothing: what it tells is done already.
 
     A scanner without back channel stays silent; people then see the state and the log.
     """
     level = logging.DEBUG if pattern in ("good", "offline") else logging.WARNING
     log.log(level, "scanner %s: %s: %s", scanner, pattern, text)
-    data = signals.bytes_for(pattern)
+    await say(port, data, scanner)
+
+
+async def say(port: Port, data: bytes, scanner: str) -> None:
+    """Send bytes to the scanner, if any; a device that takes none is a line in the log."""
     if data:
         try:
             await port.write(data)
         except Unavailable as error:
-            log.warning("scanner %s: %s was not signalled: %s", scanner, pattern, error)
+            log.warning("scanner %s: was not told: %s", scanner, error)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Terminator = Literal["auto", "cr", "lf", "crlf", "tab", "stx-etx", "gap"]
-Problem = Literal["overflow", "incomplete", "outside_envelope"]
+#: Why a frame is no scan. `keys_lost`: a keyboard said that keystrokes went missing.
+Problem = Literal["overflow", "incomplete", "outside_envelope", "keys_lost", "bad_report"]
 
 #: Far above the largest symbol (some 7,000 characters): more than this without an end is noise, and
 #: it must not fill the memory of a small machine.
@@ -24,10 +25,14 @@ _ENDS: dict[Terminator, re.Pattern[bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one scan sent, without terminator and prefix; `problem` says why it is none."""
+    """What one scan sent, without its decoration; `problem` says why it is none.
+
+    `again`: the device says that it sent this before and heard no answer.
+    """
 
     data: bytes
     problem: Problem | None = None
+    again: bool = False
 
 
 class Framer:
@@ -37,10 +42,12 @@ class Framer:
     next terminator belongs to it and is dropped, so that the next scan is right.
     """
 
-    def __init__(self, terminator: Terminator = "auto", prefix: bytes = b"") -> None:
+    def __init__(
+        self, terminator: Terminator = "auto", prefix: bytes = b"", suffix: bytes = b""
+    ) -> None:
         self._end = _ENDS[terminator]
         self._terminator = terminator
-        self._prefix = prefix
+        self._prefix, self._suffix = prefix, suffix
         self._buffer = b""
         self._skipping = False
 
@@ -83,10 +90,13 @@ class Framer:
             return [Frame(piece[:FRAME_BYTES_MAX], "overflow")]
         if self._terminator == "stx-etx":
             return self._unwrap(piece)
-        data = piece.removeprefix(self._prefix)
         if self._terminator == "auto":
-            data = data.removeprefix(_STX)
+            piece = piece.removeprefix(_STX)
+        data = self._undecorated(piece)
         return [Frame(data)] if data else []
+
+    def _undecorated(self, piece: bytes) -> bytes:
+        return piece.removeprefix(self._prefix).removesuffix(self._suffix)
 
     def _unwrap(self, piece: bytes) -> list[Frame]:
         # The last STX starts the frame: an earlier one began a frame that was cut off.
@@ -94,7 +104,7 @@ class Framer:
         noise = [Frame(outside, "outside_envelope")] if outside.strip(b"\r\n\x02") else []
         if not envelope:
             return [Frame(piece, "outside_envelope")] if piece.strip(b"\r\n") else []
-        data = data.removeprefix(self._prefix)
+        data = self._undecorated(data)
         return noise + ([Frame(data)] if data else [])
 
     def _overflow(self) -> list[Frame]:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from gateway import barcode, clock, feedback, labels, recording, station
+from gateway import barcode, clock, feedback, labels, ports, profiles, recording, station
 from gateway.barcode import Unreadable
-from gateway.config import Pattern, Scanner
-from gateway.framing import Frame, Framer
+from gateway.config import Scanner
+from gateway.dialect import Heard, NoRead, Outcome, Remark, Say
+from gateway.framing import Frame
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
-from gateway.serial_port import Chunk, Down, SerialPort, Up
+from gateway.port import Chunk, Down, Up
 from gateway.station import Decision, Refuse, State, Store, Told
 from wire.errors import Malformed, Unavailable
-from wire.events import ScannerState
+from wire.events import Pattern, ScannerState
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,12 @@ _PROBLEMS = {
     "overflow": "64 KiB came without a terminator; check the scanner's suffix",
     "incomplete": "the code broke off: the scanner was unplugged or fell silent",
     "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
+    "keys_lost": "keystrokes went missing; scan again, slower if it happens often",
+    "bad_report": "the scanner sent a report that cannot be; scan again",
 }
+
+#: A scan engine that was asleep takes this long to wake up.
+_GREETING_PAUSE_S = 0.06
 
 
 @dataclass(slots=True)
@@ -36,6 +42,7 @@ class Counters:
     unreadable: int = 0
     refused: int = 0
     repeats: int = 0
+    no_reads: int = 0
     last_scan: datetime | None = None
 
 
@@ -54,8 +61,9 @@ class Reader:
         self.counters = Counters()
         self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
         self._defaults = station.Defaults(settings.kind, settings.location)
-        self._port = SerialPort(settings)
-        self._framer = Framer(settings.terminator, settings.prefix.encode("latin-1"))
+        self._port = ports.open_port(settings)
+        self._dialect = profiles.dialect_of(settings)
+        self._signals = profiles.signals_of(settings)
         self._plugged = False
         self._down: str | None = "not opened yet"
         self._problem: str | None = None
@@ -72,7 +80,20 @@ class Reader:
 
     async def signal(self, pattern: Pattern, text: str) -> None:
         """Make the scanner beep (or what its configuration has for `pattern`)."""
-        await feedback.give(self._port, self.settings.feedback, self.settings.name, pattern, text)
+        await self._signal(pattern, text, b"")
+
+    async def _signal(self, pattern: Pattern, text: str, handshake: bytes) -> None:
+        await feedback.give(
+            self._port,
+            handshake + self._signals.bytes_for(pattern),
+            self.settings.name,
+            pattern,
+            text,
+        )
+
+    def look(self) -> None:
+        """Try to open the scanner now: something was plugged in."""
+        self._port.look()
 
     def state(self) -> ScannerState:
         """Return what to tell everybody about this scanner."""
@@ -85,55 +106,86 @@ class Reader:
             scans=self.counters.scans,
             unreadable=self.counters.unreadable,
             refused=self.counters.refused,
+            repeats=self.counters.repeats,
+            no_reads=self.counters.no_reads,
             last_scan=self.counters.last_scan,
             problem=self._down or self._problem,
         )
 
     async def _turn(self) -> None:
-        gap = self.settings.terminator == "gap"
-        quiet_ms = self.settings.gap_ms if gap else self.settings.frame_timeout_ms
-        news = await self._port.next(quiet_ms / 1_000 if self._framer.pending else None)
+        news = await self._port.next(self._quiet_s if self._dialect.pending else None)
         at_s = asyncio.get_running_loop().time()
         match news:
             case Chunk():
-                frames, at_s = self._framer.feed(news.data), news.at_s
+                heard, at_s = self._dialect.feed(news.data), news.at_s
             case None:
-                frames = self._framer.silence()
+                heard = self._dialect.silence()
             case Up():
-                frames = []
+                heard = self._dialect.cut()
                 self._plugged, self._down = True, None
-                log.info("scanner %s: reading %s", self.settings.name, self.settings.port)
+                path = news.path or self.settings.port
+                log.info("scanner %s: reading %s", self.settings.name, path)
             case Down():
-                frames = self._framer.cut()
+                heard = self._dialect.cut()
                 self._plugged, self._down = False, news.reason
                 log.warning(
                     "scanner %s: %s: %s", self.settings.name, self.settings.port, news.reason
                 )
-        for frame in frames:
+        for item in heard:
             # A stop waits for the beep: a scan that is stored without one would be scanned twice.
-            scan = asyncio.ensure_future(self._on_frame(frame, at_s))
+            scan = asyncio.ensure_future(self._on_heard(item, at_s))
             try:
                 await asyncio.shield(scan)
             except asyncio.CancelledError:
                 await scan
                 raise
-        if not isinstance(news, Chunk) or frames:
+        if isinstance(news, Up):
+            await self._greet()
+        if not isinstance(news, Chunk) or heard:
             self._changed()
+
+    @property
+    def _quiet_s(self) -> float:
+        settings = self.settings
+        gap = settings.terminator == "gap" or settings.source == "keyboard"
+        return (settings.gap_ms if gap else settings.frame_timeout_ms) / 1_000
+
+    async def _greet(self) -> None:
+        try:
+            for words in self._dialect.greet():
+                await self._port.write(words)
+                await asyncio.sleep(_GREETING_PAUSE_S)
+        except Unavailable as error:
+            log.warning("scanner %s: %s", self.settings.name, error)
+
+    async def _on_heard(self, heard: Heard, at_s: float) -> None:
+        match heard:
+            case Frame():
+                await self._on_frame(heard, at_s)
+            case NoRead():
+                self.counters.no_reads += 1
+            case Remark(text=text):
+                log.info("scanner %s: %s", self.settings.name, text)
+            case Say(data=data):
+                await feedback.say(self._port, data, self.settings.name)
 
     async def _on_frame(self, frame: Frame, at_s: float) -> None:
         data, last_s = self._last
         if frame.data == data and (at_s - last_s) * 1_000 < self.settings.repeat_window_ms:
             self.counters.repeats += 1
             log.info("scanner %s: same code again at once, ignored", self.settings.name)
+            await feedback.say(self._port, self._dialect.answer("known"), self.settings.name)
             return
         now = clock.now()
+        outcome: Outcome = "stored"
         try:
             self._load_state()
             pattern, text = await self._accept(frame, now)
             self._last = (frame.data, at_s)
         except Unavailable as error:
             pattern, text = self._refuse(str(error))
-        await self.signal(pattern, text)
+            outcome = "lost"
+        await self._signal(pattern, text, self._dialect.answer(outcome))
 
     async def _accept(self, frame: Frame, now: datetime) -> tuple[Pattern, str]:
         """Store what the frame means; return what to signal. Unavailable: nothing was stored."""

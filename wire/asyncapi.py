@@ -24,12 +24,13 @@ _CHANNELS: dict[Channel, tuple[tuple[type[BaseModel], ...], tuple[str, ...], str
         ("site", "gateway"),
         "an operator to gateway",
     ),
+    "signals": ((events.Signal,), ("site", "gateway"), "gateway to monitors"),
     "central": ((events.CentralState,), (), "central to all"),
     "availability": ((events.Availability,), ("site", "sku"), "central to all"),
     "activity": ((events.Activity,), ("site",), "central to monitors"),
     "alert": ((events.Alert,), ("id",), "central to all"),
 }
-_RECEIVED: frozenset[Channel] = frozenset({"events", "state"})
+_RECEIVED: frozenset[Channel] = frozenset({"events", "state", "signals"})
 _SCHEMAS, _MESSAGES = "#/components/schemas/", "#/components/messages/"
 _PARAMETERS = {
     "site": "Name of the site, percent-encoded",

@@ -60,7 +60,7 @@ Raw = Annotated[
 #: What happened, in the field's words; docs/wire.md maps each to its EPCIS/CBV business step.
 Kind = Literal[
     "receive", "putaway", "move", "pick", "ship", "return", "count", "damage", "adjust", "undo",
-    "unreadable",
+    "unreadable", "repeat",
 ]  # fmt: skip
 
 
@@ -83,6 +83,7 @@ class Clock(Part):
     boot_id: str
     monotonic_us: Count
     synced: bool
+    corrected: bool = False
 
 
 class Identifiers(Part):
@@ -123,9 +124,11 @@ class Event(Part):
     identifiers: Identifiers = Identifiers()
     symbology: str | None = None
     raw: Raw
+    joined: tuple[Raw, ...] = ()
     warnings: tuple[str, ...] = ()
     reason: Text | None = None
     undo_of: Seq | None = None
+    repeat_of: Seq | None = None
 
 
 class Batch(Payload):
@@ -167,7 +170,19 @@ class ScannerState(Part):
     scans: Count = 0
     unreadable: Count = 0
     refused: Count = 0
+    repeats: Count = 0
+    no_reads: Count = 0
+    gs_verified: bool = False
     last_scan: Utc | None = None
+    problem: Text | None = None
+
+
+class NewScanner(Part):
+    """A device that looks like a scanner and that the configuration does not name."""
+
+    source: Literal["serial", "keyboard", "pos"]
+    port: Text
+    product: Text
     problem: Text | None = None
 
 
@@ -185,6 +200,8 @@ class ClockState(Part):
 
     synced: bool
     offset_ms: float | None = None
+    boot_id: str | None = None
+    booted_at: Utc | None = None
 
 
 class GatewayState(Payload):
@@ -195,6 +212,7 @@ class GatewayState(Payload):
     since: Utc
     version: str
     scanners: tuple[ScannerState, ...] = ()
+    new_scanners: tuple[NewScanner, ...] = ()
     outbox: OutboxState
     clock: ClockState
     last_seq: Count
@@ -221,16 +239,30 @@ class Reload(Payload):
     command: Literal["reload"] = "reload"
 
 
+#: What an operator can hear: stored and central is there; stored while it is away; NOT booked; and
+#: central could not book an earlier scan.
+Pattern = Literal["good", "offline", "refused", "rejected"]
+
+
 class Feedback(Payload):
     """Ask the gateway to signal something at a scanner."""
 
     command: Literal["feedback"] = "feedback"
     scanner: Name
-    pattern: Literal["good", "offline", "refused", "rejected"]
+    pattern: Pattern
     text: Text = ""
 
 
 Command = Annotated[Identify | Replay | Reload | Feedback, Field(discriminator="command")]
+
+
+class Signal(Payload):
+    """What an operator was just told at a scanner: lossy by design, the beep itself is not."""
+
+    at: Utc
+    scanner: Name
+    pattern: Pattern
+    text: Text = ""
 
 
 class CentralState(Payload):

@@ -17,7 +17,7 @@ RESERVED_SITES = frozenset({"central", "alerts"})
 RESERVED_GATEWAYS = frozenset({"availability", "activity"})
 
 Channel = Literal[
-    "events", "ack", "state", "commands", "central", "availability", "activity", "alert"
+    "events", "ack", "state", "commands", "signals", "central", "availability", "activity", "alert"
 ]
 
 
@@ -34,6 +34,7 @@ DELIVERY: dict[Channel, Delivery] = {
     "ack": Delivery(qos=1, retain=True),
     "state": Delivery(qos=1, retain=True),
     "commands": Delivery(qos=1, retain=False),
+    "signals": Delivery(qos=0, retain=False),
     "central": Delivery(qos=1, retain=True),
     "availability": Delivery(qos=1, retain=True),
     "activity": Delivery(qos=0, retain=False),
@@ -71,6 +72,10 @@ class Topics:
     def commands(self, site: str, gateway: str) -> str:
         """Return where a gateway listens for commands."""
         return self._of_gateway(site, gateway, "commands")
+
+    def signals(self, site: str, gateway: str) -> str:
+        """Return where a gateway says what it signalled at its scanners."""
+        return self._of_gateway(site, gateway, "signals")
 
     def central(self) -> str:
         """Return where central keeps its retained state."""
@@ -116,7 +121,7 @@ class Topics:
                 return Address("activity", name_of(site))
             case [site, "availability", sku]:
                 return Address("availability", name_of(site), name_of(sku))
-            case [site, gateway, ("events" | "ack" | "state" | "commands") as channel]:
+            case [site, gateway, ("events" | "ack" | "state" | "commands" | "signals") as channel]:
                 return Address(channel, name_of(site), name_of(gateway))
             case _:
                 raise Malformed(f"{topic!r} is not a topic of {self.root}")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Scanner
-from gateway.serial_port import Chunk, Down, SerialPort, Up
+from gateway.port import Chunk, Down, Up
+from gateway.serial_port import SerialPort
 from gateway_rig import Pty
 from wire.errors import Unavailable
 
@@ -19,7 +20,7 @@ DEADLINE_S = 20
 @asynccontextmanager
 async def running(path: Path | str) -> AsyncIterator[SerialPort]:
     """Run a port until the block ends."""
-    port = SerialPort(Scanner(name="s", port=str(path)))
+    port = SerialPort(Scanner(name="s", port=str(path)), lambda: str(path))
     task = asyncio.create_task(port.run())
     try:
         yield port

@@ -34,7 +34,7 @@ def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
     """Lines commented out in the example change nothing when they are taken in."""
     lines = (ROOT / "deploy/gateway.example.toml").read_text().splitlines()
     skipped = ("username", "password", "tls", "ca_file", "cert_file", "key_file", "symbology")
-    skipped += ("region", "separators", "offline")
+    skipped += ("region", "separators", "offline", "no_read")
     taken = [
         line[2:] if line.startswith("# ") and " = " in line and line[2].islower() else line
         for line in lines

@@ -28,6 +28,7 @@ from wire.events import (
     Identify,
     Reload,
     Replay,
+    Signal,
 )
 
 FOLDER = Path(__file__).parent.parent / "data" / "wire"
@@ -43,6 +44,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "replay": Replay,
     "reload": Reload,
     "feedback": Feedback,
+    "signal": Signal,
 }
 COMMANDS = ("identify", "replay", "reload", "feedback")
 Steps = tuple[str | int, ...]
