@@ -1,10 +1,14 @@
 """The least that scan → stock can cost: two SQLite FULL commits and two MQTT hops, nothing else.
 
-Run as `floor.py scanner PORT DB TTY` (line from a serial port → commit → publish) or
-`floor.py ledger PORT DB` (message → commit → retained publish). No checks, no protocol.
+No checks, no protocol. Run as
+`floor.py scanner PORT DB TTY` (line from a serial port → commit → publish),
+`floor.py ledger PORT DB` (message → commit → retained publish), or
+`floor.py dock PORT DB TTY` (line from a serial port, or with TTY "-" from a TCP client on PORT →
+commit → ACK).
 """
 
 import queue
+import socket
 import sqlite3
 import sys
 import tty
@@ -48,6 +52,22 @@ def scanner(port: int, path: str, device: str) -> None:
                 mqtt.publish(SCANS, code, qos=1)
 
 
+def dock(port: int, path: str, device: str) -> None:
+    """Answer lines for ever, without a broker."""
+    rows = database(path)
+    if device == "-":
+        server = socket.create_server(("127.0.0.1", port))
+        print("ready", flush=True)
+        line_in = line_out = server.accept()[0].makefile("rwb", buffering=0)
+    else:
+        line_in = line_out = open(device, "r+b", buffering=0)  # noqa: PTH123, SIM115
+        tty.setraw(line_in.fileno())
+        print("ready", flush=True)
+    while code := line_in.readline():
+        rows.execute("INSERT INTO line (text) VALUES (?)", (code,))
+        line_out.write(b"\x06")
+
+
 def ledger(port: int, path: str) -> None:
     """Take messages for ever."""
     mqtt, rows = client(port), database(path)
@@ -64,4 +84,4 @@ def ledger(port: int, path: str) -> None:
 
 if __name__ == "__main__":
     role, at, *rest = sys.argv[1:]
-    {"scanner": scanner, "ledger": ledger}[role](int(at), *rest)
+    {"scanner": scanner, "ledger": ledger, "dock": dock}[role](int(at), *rest)

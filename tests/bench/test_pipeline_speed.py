@@ -7,9 +7,7 @@ import os
 import pty
 import queue
 import random
-import statistics
 import subprocess
-import sys
 import time
 import tty
 import uuid
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
+from measure import cpu_s, process, show, usage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config import OutboxLimits
@@ -50,25 +49,6 @@ location = "DOCK-1"
 repeat_window_ms = 0
 feedback = {{ good = "\\u0006", offline = "\\u0006" }}
 """
-
-
-@contextmanager
-def process(
-    *command: str, log: Path, ready: bytes | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends."""
-    with log.open("wb") as errors:
-        running = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=errors
-        )
-    try:
-        if ready is not None:
-            assert running.stdout is not None
-            assert running.stdout.readline().strip() == ready
-        yield running
-    finally:
-        running.kill()
-        running.communicate()
 
 
 class Ear:
@@ -104,13 +84,6 @@ def press(master: int, ear: Ear, count: int) -> list[float]:
         written = time.perf_counter()
         delays.append((ear.heard.get(timeout=10) - written) * 1_000)
     return delays
-
-
-def show(name: str, delays: list[float]) -> tuple[float, float]:
-    """Print and return p50 and p99 in ms."""
-    cuts = statistics.quantiles(delays, n=100)
-    print(f"{name:<10} p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms   max {max(delays):6.2f} ms")
-    return cuts[49], cuts[98]
 
 
 @contextmanager
@@ -245,16 +218,3 @@ def wait_for_state(port: int) -> None:
     ear = Ear(port, "docktally/v1/central/state")
     wait_until(lambda: b'"online":true' in ear.payload, "central is online")
     ear.stop()
-
-
-def cpu_s(pid: int) -> float:
-    """Return the processor seconds of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def usage(name: str, pid: int) -> str:
-    """Return the memory and processor time of a process."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    rss = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    return f"{name}: {int(rss) / 1024:.0f} MB RSS, {cpu_s(pid):.1f} s CPU"

@@ -1,0 +1,54 @@
+"""Processes under measurement, and what they cost."""
+
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def process(
+    *command: str, log: Path, ready: bytes | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until the block ends."""
+    with log.open("wb") as errors:
+        running = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, stderr=errors
+        )
+    try:
+        if ready is not None:
+            assert running.stdout is not None
+            assert running.stdout.readline().strip() == ready
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def show(name: str, delays: list[float]) -> tuple[float, float]:
+    """Print and return p50 and p99 in ms."""
+    cuts = statistics.quantiles(delays, n=100)
+    print(f"{name:<10} p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms   max {max(delays):6.2f} ms")
+    return cuts[49], cuts[98]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mb(pid: int) -> float:
+    """Return the memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return (
+        int(next(row.split()[1] for row in status.splitlines() if row.startswith("VmRSS"))) / 1024
+    )
+
+
+def usage(name: str, pid: int) -> str:
+    """Return the memory and processor time of a process."""
+    return f"{name}: {rss_mb(pid):.0f} MB RSS, {cpu_s(pid):.1f} s CPU"
