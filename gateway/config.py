@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import rcn
+from gateway import binding, rcn
 from gateway.framing import Terminator
 from wire.broker import Broker
 from wire.events import Name, Pattern
@@ -76,6 +76,11 @@ class Scanner(Section):
     repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
     feedback: Signals = Signals()
 
+    @field_validator("port")
+    @classmethod
+    def _plain_port(cls, port: str) -> str:
+        return str(binding.parse(port)) if port.startswith(binding.PREFIX) else port
+
     @field_validator("prefix", "suffix")
     @classmethod
     def _one_byte_each(cls, text: str) -> str:
@@ -143,4 +148,4 @@ def load(path: Path) -> Config:
 
 
 def _is_address(port: str) -> bool:
-    return "://" in port or port.startswith("usb:")
+    return "://" in port or port.startswith(binding.PREFIX)

@@ -1,5 +1,6 @@
 """A real gateway process on real pseudo terminals: what a scan becomes, whatever the bytes."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -172,6 +173,22 @@ def test_commands_identify_and_reload(central: Central, gateway: Process) -> Non
     wait_until(lambda: len(central.events) == 2, "both events arrive")
     assert [event.location for event in central.events] == ["DOCK-1", "DOCK-9"]
     assert [event.seq for event in central.events] == [1, 2]
+
+
+def test_sighup_reloads_too(central: Central, gateway: Process) -> None:
+    """`systemctl reload` is the command from the machine itself; a wrong file changes nothing."""
+    gateway.wait_online()
+    assert gateway.running is not None
+    for text, said in (
+        ("location = 5", "not reloaded: "),
+        ("location = 'DOCK-9'", "left: stopped"),
+    ):
+        gateway.scanner_extra = text
+        gateway.write_config()
+        gateway.running.send_signal(signal.SIGHUP)
+        wait_until(lambda said=said: said in gateway.log(), "it took notice")
+    wait_until(lambda: scanner(central, "left").location == "DOCK-9", "the new location is shown")
+    assert gateway.left.scan(b"ONE") == GOOD
 
 
 def test_a_second_gateway_on_the_same_folder_is_turned_away(gateway: Process) -> None:
