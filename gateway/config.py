@@ -13,6 +13,7 @@ from wire.settings import Section, read
 from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES, Root
 
 _MIB = 1024 * 1024
+_USUAL = (Path("gateway.toml"), Path("/etc/docktally/gateway.toml"))
 Source = Literal["serial", "keyboard", "pos", "tcp"]
 Profile = Literal[
     "generic", "zebra", "honeywell", "datalogic", "newland", "gm65", "keyence", "cognex"
@@ -76,6 +77,12 @@ class Scanner(Section):
     repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
     feedback: Signals = Signals()
 
+    @property
+    def quiet_s(self) -> float:
+        """How long the beginning of a code may wait for its end."""
+        gap = self.terminator == "gap" or self.source == "keyboard"
+        return (self.gap_ms if gap else self.frame_timeout_ms) / 1_000
+
     @field_validator("port")
     @classmethod
     def _plain_port(cls, port: str) -> str:
@@ -126,6 +133,11 @@ class Config(Section):
             if twice:
                 raise ValueError(f"two scanners have the same {key} {min(twice)!r}")
         return self
+
+
+def usual_path() -> Path:
+    """Return gateway.toml here, or the service's own where there is none here."""
+    return next((path for path in _USUAL if path.exists()), _USUAL[0])
 
 
 def load(path: Path) -> Config:

@@ -205,6 +205,24 @@ def test_a_second_gateway_on_the_same_folder_is_turned_away(gateway: Process) ->
     assert gateway.left.scan(b"STILL") != b""
 
 
+def test_what_the_gateway_reads_is_not_watched_by_another(gateway: Process) -> None:
+    """`docktally scanners` says who reads it; once the gateway has ended it shows the scans."""
+    command = [sys.executable, "-m", "docktally", "scanners", "--config", str(gateway.config)]
+    command += ["--watch", "left", "--json", "--seconds", "60"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "left: it is read by the running gateway" in refused.stderr
+    assert gateway.left.scan(b"MINE") != b""
+    gateway.kill()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        assert b"ready" in watching.stdout.readline()
+        gateway.left.send(b"]E05901234123457\r")
+        assert b'"gtin14": "05901234123457"' in watching.stdout.readline()
+        watching.terminate()
+        assert watching.wait() == 0
+
+
 def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
     """A wrong configuration ends with one sentence: file, key, and what was meant."""
     path = tmp_path / "g.toml"
