@@ -6,6 +6,7 @@ Nothing is opened and nothing is changed. `root` is where the machine's files be
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import accounts, devices
@@ -17,6 +18,7 @@ _RULES = (
     "install deploy/60-docktally.rules (docs/operations.md, Scanners), then plug the scanner in "
     "again"
 )
+_AS_ROOT = "the service may; run this command as root to see all"
 #: USB-to-serial chips that brltty takes for Braille displays: CH340, CP210x, FTDI, PL2303.
 _BRIDGES = frozenset(
     {"1a86:7523", "1a86:5523", "10c4:ea60", "0403:6001", "0403:6010", "0403:6015", "067b:2303"}
@@ -72,15 +74,9 @@ def of_access(path: Path, root: Path) -> Iterator[Finding]:
     service, me = accounts.service(root), accounts.current(root)
     if service is not None and not service.may_open(found):
         yield _no_access(path, found, root, service.name, "start the gateway again")
-    elif not os.access(path, os.R_OK | os.W_OK):
+    elif not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
         finding = _no_access(path, found, root, me.name, "sign in again")
-        yield (
-            finding
-            if service is None
-            else Finding(
-                finding.about, "warn", finding.what, "the service may; or run this command as root"
-            )
-        )
+        yield finding if service is None else replace(finding, level="warn", fix=_AS_ROOT)
 
 
 def of_getty(tty: str, root: Path, processes: Sequence[Process]) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from wire.settings import ConfigError
 _MARKS: dict[Level, str] = {"good": "ok", "warn": "WARN", "bad": "STOP"}
 _DESCRIPTION = """\
 Check this dock: configuration, scanners, permissions, clock, disk, outbox, broker, and the way to
-central and back. Nothing is changed and no stock moves. Run it as root or as the gateway's user.
+central and back. Nothing is changed and no stock moves. Run it as root, to see all.
 """
 _EPILOG = """\
 ok    it is well
@@ -77,7 +77,7 @@ async def _findings(path: Path, root: Path) -> AsyncIterator[Finding]:
     except (OSError, Unavailable) as error:
         yield Finding(
             "outbox", "warn", f"this user cannot look into {settings.data}: {error}",
-            "run doctor as root, or: runuser -u docktally -- docktally doctor",
+            "run doctor as root",
         )  # fmt: skip
     async for finding in doctor_scanners.of_scanners(
         settings.scanner, look, root, gateway_runs=gateway_runs

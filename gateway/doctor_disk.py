@@ -45,7 +45,7 @@ def of_folder(folder: Path, limits: OutboxLimits, root: Path) -> Iterator[Findin
     except OSError as error:
         yield Finding(
             "disk", "bad", f"{folder} cannot be written: {error.strerror}",
-            "free space, make the disk writable, or run doctor as root or the gateway's user",
+            "free space, make the disk writable, or run doctor as root",
         )  # fmt: skip
         return
     slow = f"a flush to disk takes {median(times_s) * 1_000:.1f} ms, at worst {times_s[-1]:.3f} s"

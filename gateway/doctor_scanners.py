@@ -1,6 +1,7 @@
 """`docktally doctor`: is each configured scanner there, ours to open, and bound to stay?"""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -102,6 +103,15 @@ async def _opened(scanner: Scanner, root: Path, gateway_runs: bool) -> Finding: 
     if gateway_runs:
         return Finding("", "good", "left to the running gateway; the monitor shows its state")
     find = partial(devices.path_of, scanner.source, scanner.port, root)
+    if not _is_remote(scanner):
+        try:
+            mine = os.access(find(), os.R_OK | os.W_OK)
+        except OSError as error:  # unplugged just now
+            return Finding("", "bad", *_two(str(error)))
+        if not mine:
+            return Finding(
+                "", "warn", "not opened: the service may, this user not", "run doctor as root"
+            )
     port = ports.driver_of(scanner.source)(scanner, find)
     running = asyncio.ensure_future(port.run())
     try:

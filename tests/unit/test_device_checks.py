@@ -1,6 +1,7 @@
 """gateway.device_checks on machines laid out in a folder: what is wrong is named, with its cure."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,25 @@ def test_brltty_takes_serial_adapters(machine: Machine) -> None:
     assert "remove brltty" in finding.fix
     machine.serial("ttyUSB0", adapter)
     assert list(device_checks.of_bridges(machine.root, [])) == []
+
+
+@as_root
+def test_this_user_may_lack_what_the_service_has() -> None:
+    """Without a service it stops scanning; with one that may, this user just cannot see all."""
+    with tempfile.TemporaryDirectory() as folder:  # where everybody may pass
+        Path(folder).chmod(0o755)
+        machine = Machine(Path(folder) / "m")
+        node = machine.serial("ttyACM0", machine.usb("1-1"))
+        node.chmod(0o660)
+        os.chown(node, 0, DIALOUT)
+        for with_service in (False, True):
+            if with_service:
+                service(machine, "SupplementaryGroups=dialout")
+            os.seteuid(UID + 1)
+            try:
+                (finding,) = device_checks.of_access(node, machine.root)
+            finally:
+                os.seteuid(0)
+            assert f"user {UID + 1} may not open" in finding.what
+            assert finding.level == ("warn" if with_service else "bad")
+            assert ("run this command as root" in finding.fix) is with_service

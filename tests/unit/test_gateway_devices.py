@@ -11,6 +11,7 @@ from gateway import binding, devices, sysfs
 from gateway.binding import Binding
 from gateway.config import Scanner
 from machines import KEYBOARD_DESCRIPTOR, Machine
+from neighbours import ROOT
 
 
 @pytest.fixture
@@ -216,3 +217,12 @@ def test_a_device_cannot_steer_the_terminal(machine: Machine) -> None:
     machine.serial("ttyACM0", machine.usb("1-1", serial="a\x1b[2J", product="x\x1b]0;y\x07"))
     (device,) = sysfs.devices(machine.root)
     assert (device.serial, device.label) == ("a?[2J", "Zebra x?]0;y?")
+
+
+def test_the_udev_rules_know_the_same_makers() -> None:
+    """What is offered as a scanner is also what udev lets the gateway open."""
+    rules = (ROOT / "deploy/60-docktally.rules").read_text()
+    lists = re.findall(r'(?:idVendor|id/vendor)\}=="([0-9a-f|]{5,})"', rules)
+    lists += ["|".join(re.findall(r"000\[35\]:([0-9A-F]{4}):", rules)).lower()]
+    assert len(lists) == 5
+    assert {frozenset(makers.split("|")) for makers in lists} == {devices.SCANNER_VENDORS}
