@@ -43,7 +43,7 @@ def main(argv: list[str], root: Path = ROOT) -> int:
         print(json.dumps({"ok": not bad, "findings": [asdict(each) for each in found]}, indent=2))
     else:
         warnings = sum(finding.level == "warn" for finding in found)
-        print(f"\n{bad} to mend before scanning, {warnings} to look at." if found else "")
+        print(f"\n{bad} to mend before scanning, {warnings} to look at.")
     return 1 if bad else 0
 
 
@@ -68,7 +68,7 @@ async def _findings(path: Path, root: Path) -> AsyncIterator[Finding]:
     for finding in doctor_disk.of_folder(settings.data, settings.outbox, root):
         yield finding
     look: Look | None = None
-    gateway_runs = False
+    gateway_runs = True  # it may, if we may not look
     try:
         gateway_runs = outbox.in_use(settings.data)
         look = outbox_look.look(settings.data)

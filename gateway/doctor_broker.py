@@ -23,7 +23,7 @@ from gateway.outbox_look import Look
 from gateway.uplink import CONNECT_TIMEOUT_S, Uplink
 from wire import codec
 from wire.broker import Broker
-from wire.errors import Malformed
+from wire.errors import Malformed, Unavailable
 from wire.events import Ack, CentralState
 from wire.topics import Topics
 
@@ -35,32 +35,35 @@ _ACCOUNT = "check broker.username and broker.password, and the account's rights 
 
 async def of_broker(config: Config, look: Look | None) -> AsyncIterator[Finding]:
     """Yield how far one gets."""
-    where = f"broker {config.broker}"
     wake = asyncio.Event()
     try:
         uplink = Uplink(config, wake.set, client_id=f"docktally-doctor-{uuid4().hex[:12]}")
         await uplink.connect()
+        try:
+            async for finding in _of_connection(_Visit(config, uplink, wake), look):
+                yield finding
+        finally:
+            uplink.close()
     except (OSError, ValueError) as error:
         yield _why_not(error, config.broker)
+
+
+async def _of_connection(visit: "_Visit", look: Look | None) -> AsyncIterator[Finding]:
+    broker, uplink = visit.config.broker, visit.uplink
+    if not await visit.until(lambda: uplink.accepted is not None, CONNECT_TIMEOUT_S):
+        yield Finding(
+            "broker", "warn", f"broker {broker}: something listens there, but not as MQTT 5",
+            "check broker.port; a port for TLS needs tls = true or ca_file",
+        )  # fmt: skip
         return
-    visit = _Visit(config, uplink, wake)
-    try:
-        if not await visit.until(lambda: uplink.accepted is not None, CONNECT_TIMEOUT_S):
-            yield Finding(
-                "broker", "warn", f"{where}: something listens there, but not as MQTT 5",
-                "check broker.port; a port for TLS needs tls = true or ca_file",
-            )  # fmt: skip
-            return
-        if not uplink.accepted:
-            yield Finding("broker", "bad", f"{where}: {uplink.reason}", _ACCOUNT)
-            return
-        tls = "with TLS" if config.broker.tls_context() else "without TLS"
-        name = config.broker.username or "without account"
-        yield Finding("broker", "good", f"{where}: connected {tls}, {name}")
-        async for finding in _of_central(visit, look):
-            yield finding
-    finally:
-        uplink.close()
+    if not uplink.accepted:
+        yield Finding("broker", "bad", f"broker {broker}: {uplink.reason}", _ACCOUNT)
+        return
+    tls = "with TLS" if broker.tls or broker.ca_file else "without TLS"
+    name = broker.username or "without account"
+    yield Finding("broker", "good", f"broker {broker}: connected {tls}, {name}")
+    async for finding in _of_central(visit, look):
+        yield finding
 
 
 async def _of_central(visit: "_Visit", look: Look | None) -> AsyncIterator[Finding]:
@@ -152,7 +155,7 @@ class _Visit:
     """One short connection: what was heard on it so far."""
 
     def __init__(self, config: Config, uplink: Uplink, wake: asyncio.Event) -> None:
-        self._config, self._uplink, self._wake = config, uplink, wake
+        self.config, self.uplink, self._wake = config, uplink, wake
         topics = Topics(config.topic_root)
         self.root = config.topic_root
         self.events_topic = topics.events(config.site, config.gateway)
@@ -167,7 +170,7 @@ class _Visit:
 
     def subscribe(self) -> None:
         """Ask for central's state and its answers to this gateway."""
-        self._uplink.subscribe([self.ack_topic, self._central_topic])
+        self.uplink.subscribe([self.ack_topic, self._central_topic])
 
     def booked(self, look: Look | None) -> tuple[UUID, int, bytes] | None:
         """Return the newest event that central says it has, by epoch, seq and bytes; None if it
@@ -176,19 +179,22 @@ class _Visit:
         if look is None or self.ack is None or self.ack.epoch != look.epoch:
             return None
         seq = min(self.ack.applied_seq, look.last_seq)
-        event = outbox_look.event_at(self._config.data, seq)
-        return (look.epoch, seq, event) if event else None
+        with contextlib.suppress(Unavailable):
+            event = outbox_look.event_at(self.config.data, seq)
+            return (look.epoch, seq, event) if event else None
+        return None
 
     def send(self, epoch: UUID, seq: int, event: bytes) -> None:
-        """Publish one event of the outbox."""
-        batch = codec.join_batch(self._config.gateway, epoch, uuid4(), seq, [event])
-        self._uplink.publish(self.events_topic, batch)
+        """Publish one event of the outbox; answers count from here."""
+        self.answers = 0
+        batch = codec.join_batch(self.config.gateway, epoch, uuid4(), seq, [event])
+        self.uplink.publish(self.events_topic, batch)
 
     async def until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Keep the connection going until `done`, for at most `timeout_s`; return whether it is."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._uplink.turn():
+                while self.uplink.turn():
                     self._take()
                     if done():
                         return True
@@ -197,8 +203,8 @@ class _Visit:
         return done()
 
     def _take(self) -> None:
-        while self._uplink.inbox:
-            message = self._uplink.inbox.popleft()
+        while self.uplink.inbox:
+            message = self.uplink.inbox.popleft()
             with contextlib.suppress(Malformed):
                 if message.topic == self.ack_topic:
                     self.ack = codec.decode(Ack, bytes(message.payload))
@@ -206,8 +212,8 @@ class _Visit:
                 elif message.topic == self._central_topic:
                     self.central = codec.decode(CentralState, bytes(message.payload))
                     self.beats += not message.retain
-        while self._uplink.confirmed:
-            _, reason = self._uplink.confirmed.popleft()
+        while self.uplink.confirmed:
+            _, reason = self.uplink.confirmed.popleft()
             self.refused = reason if reason >= _FAILURE else 0
             self.confirmed_by_nobody = reason == _NO_SUBSCRIBERS
 

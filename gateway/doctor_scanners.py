@@ -101,7 +101,7 @@ def _of_binding(
 
 async def _opened(scanner: Scanner, root: Path, gateway_runs: bool) -> Finding:  # noqa: FBT001
     if gateway_runs:
-        return Finding("", "good", "left to the running gateway; the monitor shows its state")
+        return Finding("", "good", "left to the gateway, which runs; the monitor shows its state")
     find = partial(devices.path_of, scanner.source, scanner.port, root)
     if not _is_remote(scanner):
         try:
@@ -121,7 +121,7 @@ async def _opened(scanner: Scanner, root: Path, gateway_runs: bool) -> Finding: 
         await asyncio.wait([running])
     match news:
         case Up():
-            return Finding("", "good", f"opened {scanner.port}; nobody else reads it")
+            return Finding("", "good", f"opened {scanner.port}, as the gateway will")
         case Down(reason=reason):
             return Finding("", "bad", *_two(f"{scanner.port}: {reason}"))
         case _:

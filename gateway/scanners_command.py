@@ -14,6 +14,7 @@ from typing import get_args
 from gateway import adopt, config, device_checks, devices, outbox, processes, sysfs, watch
 from gateway import scanners_view as view
 from gateway.config import Config, Layout, Profile, ScanKind, Scanner
+from gateway.processes import Process
 from gateway.scanners_view import Row
 from gateway.sysfs import Device
 from wire.settings import ConfigError, check
@@ -76,7 +77,7 @@ def main(argv: list[str], root: Path = sysfs.ROOT) -> int:
         elif options.watch is not None:
             _watch(options, site)
         else:
-            _list(options, site, _rows(site, root, everything=options.all))
+            _list(options, site, root)
     except (ConfigError, Refused, OSError) as error:
         print(f"docktally scanners: {error}", file=sys.stderr)
         return 1
@@ -95,32 +96,40 @@ def _site(options: argparse.Namespace, root: Path) -> _Site:
     return _Site(path, settings, sysfs.devices(root))
 
 
-def _rows(site: _Site, root: Path, *, everything: bool) -> list[Row]:
-    programs, gateway_runs = processes.running(root), site.gateway_runs()
-    rows = []
-    for device in site.present:
-        scanner = site.owner(device)
-        if not (everything or scanner or devices.suggests_scanner(device)):
-            continue
-        held = scanner is not None and gateway_runs
-        users = () if held else tuple(map(str, device_checks.users(device, programs)))
-        findings = [
-            *device_checks.of_identity(device, site.present),
-            *device_checks.of_device(device, root, programs),
-            *(() if held else device_checks.of_users(device, programs)),
-        ]
-        binding = devices.binding_of(device, site.present)
-        rows.append(Row(device, binding, scanner, held, users, tuple(findings)))
-    return rows
+def _row(
+    device: Device, site: _Site, root: Path, programs: Sequence[Process], *, runs: bool
+) -> Row:
+    scanner = site.owner(device)
+    held = scanner is not None and runs
+    findings = [
+        *device_checks.of_identity(device, site.present),
+        *device_checks.of_device(device, root, programs),
+        *(() if held else device_checks.of_users(device, programs)),
+    ]
+    return Row(
+        device,
+        devices.binding_of(device, site.present),
+        scanner,
+        held,
+        () if held else tuple(map(str, device_checks.users(device, programs))),
+        tuple(findings),
+    )
 
 
-def _list(options: argparse.Namespace, site: _Site, rows: Sequence[Row]) -> None:
+def _list(options: argparse.Namespace, site: _Site, root: Path) -> None:
+    programs, runs = processes.running(root), site.gateway_runs()
+    rows = [
+        _row(device, site, root, programs, runs=runs)
+        for device in site.present
+        if options.all or site.owner(device) or devices.suggests_scanner(device)
+    ]
+    adapters = list(device_checks.of_bridges(root, programs))
     shown = [row.scanner for row in rows]
     others = [each for each in site.scanners if each not in shown]
     if options.json:
-        print(json.dumps(view.as_json(rows, others), indent=2))
+        print(json.dumps(view.as_json(rows, others, adapters), indent=2))
         return
-    print(view.as_text(rows, others), end="")
+    print(view.as_text(rows, others, adapters), end="")
     if any(row.scanner is None for row in rows):
         print("\nSee what one sends:  docktally scanners --watch PORT")
         print("Take one into use:   docktally scanners --adopt PORT --name NAME")

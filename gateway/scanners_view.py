@@ -1,7 +1,7 @@
 """The list of devices as others see it: a table for people, JSON for programs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway import binding
@@ -35,8 +35,12 @@ class Row:
         return f"{words}, in use" if self.users else words
 
 
-def as_json(rows: Sequence[Row], others: Sequence[Scanner]) -> dict[str, object]:
-    """Return one object: `devices`, and the configured `scanners` that are none of them."""
+def as_json(
+    rows: Sequence[Row], others: Sequence[Scanner], adapters: Sequence[Finding]
+) -> dict[str, object]:
+    """Return one object: `devices`, the configured `scanners` that are none of them, and what is
+    wrong with USB `adapters` that give no port.
+    """
     return {
         "devices": [_device(row) for row in rows],
         "scanners": [
@@ -48,10 +52,11 @@ def as_json(rows: Sequence[Row], others: Sequence[Scanner]) -> dict[str, object]
             }
             for scanner in others
         ],
+        "adapters": [asdict(each) for each in adapters],
     }
 
 
-def as_text(rows: Sequence[Row], others: Sequence[Scanner]) -> str:
+def as_text(rows: Sequence[Row], others: Sequence[Scanner], adapters: Sequence[Finding]) -> str:
     """Return a table with what is not well below each device, ending in a newline."""
     table = [_HEAD] + [
         (row.device.label, row.device.source, row.device.path, row.binding, row.state)
@@ -69,6 +74,8 @@ def as_text(rows: Sequence[Row], others: Sequence[Scanner]) -> str:
     for each in others:
         missing = ", not plugged in" if _plugged_in(each) is False else ""
         lines.append(f"{each.name}: {each.source} scanner at {each.port}{missing}")
+    for finding in adapters:
+        lines += [f"{finding.about}: {finding.what}", f"      {finding.fix}"]
     return "\n".join(lines) + "\n"
 
 

@@ -181,7 +181,10 @@ def _types(bitmap: str) -> bool:
     """Return whether a bitmap of keys (words of a long, highest first) has letters and digits."""
     keys = 0
     for word in bitmap.split():
-        keys = keys << _LONG_BITS | int(word, 16)
+        try:
+            keys = keys << _LONG_BITS | int(word, 16)
+        except ValueError:  # not the kernel's words
+            return False
     return all(keys >> key & 1 for key in _TYPING_KEYS)
 
 

@@ -78,6 +78,17 @@ def test_the_list_for_programs(
     assert wedge["problems"][0]["fix"]
 
 
+def test_an_adapter_that_brltty_took_is_not_just_missing(
+    machine: Machine, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What should be a serial port and is none is said below the list."""
+    machine.interface(machine.usb("1-4", "1a86:7523", "0"), driver="usbfs")
+    assert run(machine, "--config", file) == 0
+    assert "USB port 1-4: the USB serial adapter 1a86:7523 has no" in capsys.readouterr().out
+    assert run(machine, "--json", "--config", file) == 0
+    assert json.loads(capsys.readouterr().out)["adapters"][0]["about"] == "USB port 1-4"
+
+
 def test_the_stanza_is_printed(
     machine: Machine, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
