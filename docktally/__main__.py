@@ -19,6 +19,13 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "monitor": ("monitor.__main__", "main", "watch live stock in the terminal", "monitor"),
     "catalog": ("central.commands", "catalog", "import items, barcodes, locations", "central"),
     "verify": ("central.commands", "prove", "prove that the ledger is right", "central"),
+    "scanners": (
+        "gateway.scanners_command",
+        "main",
+        "list scanners, show what they send, take them into use",
+        "gateway",
+    ),
+    "doctor": ("gateway.doctor", "main", "say what keeps this dock from scanning", "gateway"),
     "parse": ("gateway.parse", "main", "explain what a barcode means", "gateway"),
     "labels": ("gateway.label_sheet", "main", "print command and location labels", "labels"),
     "sim": ("firmware_sim.__main__", "main", "pretend to be scanners and storefronts", "sim"),

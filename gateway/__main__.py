@@ -11,8 +11,10 @@ from pathlib import Path
 
 from gateway import app, config, outbox
 from gateway.config import Config
+from gateway.errands import Errands
 from gateway.outbox import InUse
 from wire.broker import parse_broker
+from wire.events import Reload
 from wire.settings import ConfigError
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -67,9 +69,11 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _until_told(load: Callable[[], Config]) -> None:
     loop = asyncio.get_running_loop()
-    running = asyncio.ensure_future(app.run(load))
+    errands = Errands()
+    running = asyncio.ensure_future(app.run(load, errands))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
+    loop.add_signal_handler(signal.SIGHUP, errands.add, Reload())
     with contextlib.suppress(asyncio.CancelledError):
         await running
 

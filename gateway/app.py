@@ -10,6 +10,7 @@ from gateway import clock, health
 from gateway.config import Config
 from gateway.drain import Drain
 from gateway.errands import Errands
+from gateway.hotplug import Hotplug
 from gateway.outbox import Outbox
 from gateway.readers import Readers
 from wire.errors import Unavailable
@@ -22,12 +23,11 @@ log = logging.getLogger(__name__)
 _PROBE_S = 2.0
 
 
-async def run(load: Callable[[], Config]) -> None:
-    """Run a gateway on what `load` returns until cancelled; a reload calls it again."""
+async def run(load: Callable[[], Config], errands: Errands) -> None:
+    """Run a gateway on what `load` returns until cancelled; the errand Reload calls it again."""
     settings = load()
     since = clock.now()
     outbox = Outbox(settings.data, settings.outbox)
-    errands = Errands()
 
     def state_of(session: UUID, online: bool) -> GatewayState:  # noqa: FBT001
         return health.state(
@@ -35,6 +35,7 @@ async def run(load: Callable[[], Config]) -> None:
             online=online,
             since=since,
             readers=readers,
+            new_scanners=hotplug.new_scanners,
             outbox=outbox,
             problem=drain.problem,
         )
@@ -46,6 +47,7 @@ async def run(load: Callable[[], Config]) -> None:
             log.error("not reloaded: %s", error)
             return
         await readers.apply(fresh.scanner)
+        hotplug.look_again()
         if fresh.model_copy(update={"scanner": settings.scanner}) != settings:
             log.warning("reloaded the scanners; restart the gateway to apply the other changes")
 
@@ -57,7 +59,9 @@ async def run(load: Callable[[], Config]) -> None:
         async with asyncio.TaskGroup() as tasks:
             drain = Drain(settings, outbox, state_of, errands.add)
             readers = Readers(tasks, outbox, lambda: drain.online, drain.on_change)
+            hotplug = Hotplug(readers, drain.on_change)
             await readers.apply(settings.scanner)
+            tasks.create_task(hotplug.run())
             tasks.create_task(errands.run(outbox, drain, readers, reload))
             tasks.create_task(drain.run())
             tasks.create_task(_watch(outbox))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import rcn
+from gateway import binding, rcn
 from gateway.framing import Terminator
 from wire.broker import Broker
 from wire.events import Name, Pattern
@@ -13,6 +13,7 @@ from wire.settings import Section, read
 from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES, Root
 
 _MIB = 1024 * 1024
+_USUAL = (Path("gateway.toml"), Path("/etc/docktally/gateway.toml"))
 Source = Literal["serial", "keyboard", "pos", "tcp"]
 Profile = Literal[
     "generic", "zebra", "honeywell", "datalogic", "newland", "gm65", "keyence", "cognex"
@@ -76,6 +77,17 @@ class Scanner(Section):
     repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
     feedback: Signals = Signals()
 
+    @property
+    def quiet_s(self) -> float:
+        """How long the beginning of a code may wait for its end."""
+        gap = self.terminator == "gap" or self.source == "keyboard"
+        return (self.gap_ms if gap else self.frame_timeout_ms) / 1_000
+
+    @field_validator("port")
+    @classmethod
+    def _plain_port(cls, port: str) -> str:
+        return str(binding.parse(port)) if port.startswith(binding.PREFIX) else port
+
     @field_validator("prefix", "suffix")
     @classmethod
     def _one_byte_each(cls, text: str) -> str:
@@ -123,6 +135,11 @@ class Config(Section):
         return self
 
 
+def usual_path() -> Path:
+    """Return gateway.toml here, or the service's own where there is none here."""
+    return next((path for path in _USUAL if path.exists()), _USUAL[0])
+
+
 def load(path: Path) -> Config:
     """Return the configuration in `path`; raise ConfigError with what to change."""
     config = read(Config, path, "deploy/gateway.example.toml is one to start from")
@@ -143,4 +160,4 @@ def load(path: Path) -> Config:
 
 
 def _is_address(port: str) -> bool:
-    return "://" in port or port.startswith("usb:")
+    return "://" in port or port.startswith(binding.PREFIX)

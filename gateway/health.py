@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway import clock
 from gateway.outbox import Outbox
 from gateway.reader import Reader
-from wire.events import GatewayState
+from wire.events import GatewayState, NewScanner
 
 
 def program_version() -> str:
@@ -25,6 +25,7 @@ def state(
     online: bool,
     since: datetime,
     readers: Iterable[Reader],
+    new_scanners: tuple[NewScanner, ...],
     outbox: Outbox,
     problem: str | None,
 ) -> GatewayState:
@@ -38,6 +39,7 @@ def state(
         since=since,
         version=program_version(),
         scanners=tuple(reader.state() for reader in readers),
+        new_scanners=new_scanners,
         outbox=waiting,
         clock=clock.state(),
         last_seq=outbox.extent.last_seq if outbox.extent else 0,

@@ -89,7 +89,7 @@ def _aim(code: str | None) -> dict[str, object]:
 def as_text(result: Barcode | Unreadable, today: date) -> str:
     """A few lines for a person, ending in a newline."""
     if isinstance(result, Unreadable):
-        return f"Not readable ({result.error_class}).\n{_printable(result.message)}\n"
+        return f"Not readable ({result.error_class}).\n{printable(result.message)}\n"
     lines = [_headline(result), *_element_lines(result, today)]
     covered = {value for _, value in result.ais}
     lines += [
@@ -101,10 +101,10 @@ def as_text(result: Barcode | Unreadable, today: date) -> str:
         lines.append(f"  could be: {_KINDS[candidate.kind]}")
         lines += [f"    {name:<18} {value}" for name, value in _values(candidate).items()]
     lines += [f"  note: {warning}" for warning in result.warnings]
-    return "\n".join(map(_printable, lines)) + "\n"
+    return "\n".join(map(printable, lines)) + "\n"
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """Control characters spelt out: a label must not be able to steer the terminal."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in line

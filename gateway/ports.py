@@ -1,6 +1,7 @@
 """Which driver and which dialect a scanner's configuration asks for."""
 
 import importlib
+from collections.abc import Callable
 from functools import partial
 
 from gateway import devices
@@ -18,15 +19,21 @@ _DRIVERS: dict[Source, tuple[str, str]] = {
 }
 
 
-def open_port(settings: Scanner) -> Port:
-    """Return the driver of a scanner, not yet running; Unavailable says what is not installed."""
-    module, name = _DRIVERS[settings.source]
+def driver_of(source: Source) -> Callable[[Scanner, Callable[[], str]], Port]:
+    """Return the driver for a kind of scanner; Unavailable says what is not installed."""
+    module, name = _DRIVERS[source]
     try:
+        driver: Callable[[Scanner, Callable[[], str]], Port]
         driver = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         raise Unavailable(
-            f"a {settings.source} scanner needs the Python package {error.name!r}: "
+            f"a {source} scanner needs the Python package {error.name!r}: "
             "pip install 'docktally[gateway]', with a C compiler where it has no wheel"
         ) from error
-    port: Port = driver(settings, partial(devices.path_of, settings.source, settings.port))
-    return port
+    return driver
+
+
+def open_port(settings: Scanner) -> Port:
+    """Return the driver of a scanner, not yet running; Unavailable as `driver_of`."""
+    find = partial(devices.path_of, settings.source, settings.port)
+    return driver_of(settings.source)(settings, find)

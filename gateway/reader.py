@@ -30,9 +30,6 @@ _PROBLEMS = {
     "bad_report": "the scanner sent a report that cannot be; scan again",
 }
 
-#: A scan engine that was asleep takes this long to wake up.
-_GREETING_PAUSE_S = 0.06
-
 
 @dataclass(slots=True)
 class Counters:
@@ -113,7 +110,7 @@ class Reader:
         )
 
     async def _turn(self) -> None:
-        news = await self._port.next(self._quiet_s if self._dialect.pending else None)
+        news = await self._port.next(self.settings.quiet_s if self._dialect.pending else None)
         at_s = asyncio.get_running_loop().time()
         match news:
             case Chunk():
@@ -140,23 +137,9 @@ class Reader:
                 await scan
                 raise
         if isinstance(news, Up):
-            await self._greet()
+            await feedback.greet(self._port, self._dialect, self.settings.name)
         if not isinstance(news, Chunk) or heard:
             self._changed()
-
-    @property
-    def _quiet_s(self) -> float:
-        settings = self.settings
-        gap = settings.terminator == "gap" or settings.source == "keyboard"
-        return (settings.gap_ms if gap else settings.frame_timeout_ms) / 1_000
-
-    async def _greet(self) -> None:
-        try:
-            for words in self._dialect.greet():
-                await self._port.write(words)
-                await asyncio.sleep(_GREETING_PAUSE_S)
-        except Unavailable as error:
-            log.warning("scanner %s: %s", self.settings.name, error)
 
     async def _on_heard(self, heard: Heard, at_s: float) -> None:
         match heard:

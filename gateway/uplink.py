@@ -29,9 +29,19 @@ Message = paho.MQTTMessage
 
 
 class Uplink:
-    """One connection to the broker: paho's client, what it brought, what it still carries."""
+    """One connection to the broker: paho's client, what it brought, what it still carries.
 
-    def __init__(self, config: Config, wake: Callable[[], None], will: tuple[str, bytes]) -> None:
+    A broker pushes a client off when another of its `client_id` connects; by default it is the
+    gateway's own. `will` is a topic and what the broker publishes there when we vanish.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        wake: Callable[[], None],
+        will: tuple[str, bytes] | None = None,
+        client_id: str | None = None,
+    ) -> None:
         self._config, self._wake = config, wake
         self._loop = asyncio.get_running_loop()
         self._writing = False
@@ -42,13 +52,14 @@ class Uplink:
         self.reason = "the connection was lost"
         client = self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            f"docktally-gateway-{config.site}-{config.gateway}",
+            client_id or f"docktally-gateway-{config.site}-{config.gateway}",
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # our own bound holds; paho must keep nothing back
-        client.will_set(will[0], will[1], qos=1, retain=True)
+        if will is not None:
+            client.will_set(will[0], will[1], qos=1, retain=True)
         broker = config.broker
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)

@@ -72,6 +72,12 @@ def _gateway(
     lines += [[Span("  "), problem] for problem in _problems(state)]
     for scanner in state.scanners:
         lines += _scanner(scanner, now, width, live=state.online and current)
+    for new in state.new_scanners:
+        lines.append(
+            [Span(f"  + new: {printable(new.product)}, "), Span(printable(new.port), "muted")]
+        )
+        if new.problem:
+            lines.append([Span(f"    {printable(new.problem)}", "warn")])
     return lines
 
 

@@ -3,24 +3,30 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.config import Scanner
+from gateway.devices import path_of
 from gateway.port import Chunk, Down, Up
 from gateway.serial_port import SerialPort
 from gateway_rig import Pty
+from machines import Machine
 from wire.errors import Unavailable
 
 DEADLINE_S = 20
 
 
+def running(path: Path | str) -> AbstractAsyncContextManager[SerialPort]:
+    """Run a port on a path until the block ends."""
+    return run(SerialPort(Scanner(name="s", port=str(path)), lambda: str(path)))
+
+
 @asynccontextmanager
-async def running(path: Path | str) -> AsyncIterator[SerialPort]:
+async def run(port: SerialPort) -> AsyncIterator[SerialPort]:
     """Run a port until the block ends."""
-    port = SerialPort(Scanner(name="s", port=str(path)), lambda: str(path))
     task = asyncio.create_task(port.run())
     try:
         yield port
@@ -81,6 +87,31 @@ async def test_a_replugged_device_is_found_under_its_link(tmp_path: Path) -> Non
             device.unplug()
             await after(port, Down)
             device.plug()
+
+
+async def test_a_usb_device_is_found_by_identity(tmp_path: Path) -> None:
+    """Back as ttyUSB1 at another USB port it is read again; a stranger that took ttyUSB0 is not."""
+    machine = Machine(tmp_path / "m")
+    port = "usb:0403:6001:FT-SCAN-77"
+    first, second, stranger = (Pty(tmp_path / name) for name in ("first", "second", "stranger"))
+    bridge = machine.usb("1-1", "0403:6001", "FT-SCAN-77")
+    machine.serial("ttyUSB0", bridge, behind=first.link.resolve())
+    settings = Scanner(name="s", port=port)
+    async with run(SerialPort(settings, lambda: path_of("serial", port, machine.root))) as reading:
+        assert (await after(reading, Up)).path.endswith("ttyUSB0")
+        machine.unplug(bridge)
+        machine.serial(
+            "ttyUSB0", machine.usb("1-1", "0403:6001", "FT-SCAN-78"), behind=stranger.link.resolve()
+        )
+        first.unplug()
+        await after(reading, Down)
+        machine.serial(
+            "ttyUSB1", machine.usb("1-2", "0403:6001", "FT-SCAN-77"), behind=second.link.resolve()
+        )
+        assert (await after(reading, Up)).path.endswith("ttyUSB1")
+        stranger.send(b"no")
+        second.send(b"yes")
+        assert await read(reading, 3) == b"yes"
 
 
 async def test_a_device_has_one_reader(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A real gateway process on real pseudo terminals: what a scan becomes, whatever the bytes."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -174,6 +175,22 @@ def test_commands_identify_and_reload(central: Central, gateway: Process) -> Non
     assert [event.seq for event in central.events] == [1, 2]
 
 
+def test_sighup_reloads_too(central: Central, gateway: Process) -> None:
+    """`systemctl reload` is the command from the machine itself; a wrong file changes nothing."""
+    gateway.wait_online()
+    assert gateway.running is not None
+    for text, said in (
+        ("location = 5", "not reloaded: "),
+        ("location = 'DOCK-9'", "left: stopped"),
+    ):
+        gateway.scanner_extra = text
+        gateway.write_config()
+        gateway.running.send_signal(signal.SIGHUP)
+        wait_until(lambda said=said: said in gateway.log(), "it took notice")
+    wait_until(lambda: scanner(central, "left").location == "DOCK-9", "the new location is shown")
+    assert gateway.left.scan(b"ONE") == GOOD
+
+
 def test_a_second_gateway_on_the_same_folder_is_turned_away(gateway: Process) -> None:
     """It ends at once with a sentence that says what to do; the first goes on."""
     second = subprocess.run(
@@ -186,6 +203,24 @@ def test_a_second_gateway_on_the_same_folder_is_turned_away(gateway: Process) ->
     assert second.returncode == 1
     assert "another gateway is running on the data folder" in second.stderr
     assert gateway.left.scan(b"STILL") != b""
+
+
+def test_what_the_gateway_reads_is_not_watched_by_another(gateway: Process) -> None:
+    """`docktally scanners` says who reads it; once the gateway has ended it shows the scans."""
+    command = [sys.executable, "-m", "docktally", "scanners", "--config", str(gateway.config)]
+    command += ["--watch", "left", "--json", "--seconds", "60"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "left: it is read by the running gateway" in refused.stderr
+    assert gateway.left.scan(b"MINE") != b""
+    gateway.kill()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        assert b"ready" in watching.stdout.readline()
+        gateway.left.send(b"]E05901234123457\r")
+        assert b'"gtin14": "05901234123457"' in watching.stdout.readline()
+        watching.terminate()
+        assert watching.wait() == 0
 
 
 def test_a_misspelt_key_is_named(tmp_path: Path) -> None:

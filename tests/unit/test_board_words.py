@@ -16,7 +16,7 @@ from monitor.spans import Span, cell, cells, fit, plain, printable
 from monitor.stock import Stock
 from monitor.view import View
 from stock_messages import NOW, activity, alert, at, central, gateway, item
-from wire.events import ScannerState
+from wire.events import NewScanner, ScannerState
 
 CONTROL = "".join(map(chr, [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x202E, 0x200B]))
 
@@ -150,6 +150,22 @@ def test_docks_tell_what_is_wrong_first() -> None:
         "0 wait, room 7,000",
     ):
         assert words in text
+
+
+def test_new_scanners_stand_below_their_gateway() -> None:
+    """What was plugged in and is not configured is offered with the port to adopt."""
+    board = board_of("live")
+    new = NewScanner(
+        source="pos", port="usb:1eab:0010:N-1", product="EM\x1b20", problem="no\x07way"
+    )
+    state = gateway(ScannerState(name="door", source="p", online=True))
+    board.apply_gateway(
+        "ber", "g1", state.model_copy(update={"new_scanners": (new,)}), NOW, retained=False
+    )
+    lines = [plain(line) for line in dock_lines(board, NOW, 60)]
+    at = next(number for number, line in enumerate(lines) if "door" in line)
+    assert lines[at + 1] == "  + new: EM␛20, usb:1eab:0010:N-1"
+    assert lines[at + 2] == "    no␇way"
 
 
 def test_nothing_from_outside_reaches_the_terminal_raw() -> None:

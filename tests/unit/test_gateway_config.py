@@ -65,6 +65,7 @@ def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={god='1'}", "did you mean 'good'?"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nbaud='fast'", "scanner.0.baud: "),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nregion='XX'", "scanner.0.region: "),
+        (HEAD + "[[scanner]]\nname='x'\nport='usb:05e0'", "like usb:05e0:1701@1-1.4; `docktally"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={good='€'}", "which is not one byte"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\n" * 2, "two scanners have the same name 'x'"),
         ("gateway = 'b'\n", "site: Field required"),
