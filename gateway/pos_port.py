@@ -26,6 +26,7 @@ class _Pos:
 
     descriptor: int
     in_a_row: int = 0
+    may_have_lost: bool = False
 
 
 class PosPort(DeviceFilePort):
@@ -60,14 +61,16 @@ class PosPort(DeviceFilePort):
         return _Pos(descriptor), path
 
     def _read(self, device: Any) -> bytes:
+        if device.may_have_lost:
+            device.may_have_lost = False
+            return hid_report.LOST
         if not self._ready(device.descriptor, 0):
             device.in_a_row = 0
             if not self._ready(device.descriptor):
                 return b""
-        if device.in_a_row == _KERNEL_REPORTS:
-            device.in_a_row -= 1
-            return hid_report.LOST
         device.in_a_row += 1
+        # So many were waiting that the kernel may have had no room for the one behind this.
+        device.may_have_lost = device.in_a_row >= _KERNEL_REPORTS
         return os.read(device.descriptor, _READ_BYTES)
 
     def _close(self, device: Any) -> None:
