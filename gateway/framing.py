@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Terminator = Literal["auto", "cr", "lf", "crlf", "tab", "stx-etx", "gap"]
-#: Why a frame is no scan. `keys_lost`: a keyboard said that keystrokes went missing.
+#: Why a frame is no scan. `keys_lost`: keystrokes went missing, or one has no meaning.
 Problem = Literal["overflow", "incomplete", "outside_envelope", "keys_lost", "bad_report"]
 
 #: Far above the largest symbol (some 7,000 characters): more than this without an end is noise, and

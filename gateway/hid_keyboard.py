@@ -52,9 +52,7 @@ class Keys:
     def __init__(self, layout: str) -> None:
         self._layout, self._map = layout, keymap.KEYMAPS[layout]
         self._held: set[int] = set()
-        self._caps: bool | None = False
-        self._caps_lamp = False
-        self._types_caps = False
+        self._caps = self._types_caps = self._lossy = False
         self._alt_digits = ""
         self._accent = ""
         self._doubtful = ""
@@ -62,23 +60,25 @@ class Keys:
         #: It types code points, and Enter after them: Enter is not always the end of a code.
         self.types_code_points = False
 
+    @property
+    def begun(self) -> bool:
+        """True while a character takes more keys than came so far."""
+        return bool(self._alt_digits or self._accent) or self._code_point is not None
+
     def caps_lock(self, *, on: bool) -> None:
         """Take note of the Caps Lock lamp."""
-        self._caps = self._caps_lamp = on
+        self._caps, self._lossy = on, False
 
     def forget(self) -> None:
         """Let go of everything: key events went missing, releases perhaps among them."""
         self._held.clear()
         self.drop()
-        # The event that went missing may have been Caps Lock, if this scanner ever types it.
-        self._caps = None if self._types_caps else self._caps_lamp
+        self._lossy = True
 
-    def drop(self) -> bool:
-        """Forget a character that was begun; return whether there was one."""
-        begun = bool(self._alt_digits or self._accent) or self._code_point is not None
+    def drop(self) -> None:
+        """Forget a character that was begun."""
         self._alt_digits = self._accent = self._doubtful = ""
         self._code_point = None
-        return begun
 
     def press(self, usage: int) -> Typed:
         """Return what pressing a key types."""
@@ -86,8 +86,7 @@ class Keys:
             self._held.add(usage)
             return _NOTHING
         if usage == _CAPS_LOCK:
-            self._caps = None if self._caps is None else not self._caps
-            self._types_caps = True
+            self._caps, self._types_caps = not self._caps, True
             return _NOTHING
         if usage in (_NUM_LOCK, _SCROLL_LOCK):
             return _NOTHING
@@ -123,13 +122,13 @@ class Keys:
         if usage in _ALWAYS:
             return _ALWAYS[usage], ""
         shift, alt_gr = bool(self._held & _SHIFT), _ALT_GR in self._held
-        text = self._map.character(usage, shift=shift, alt_gr=alt_gr, caps=bool(self._caps))
+        text = self._map.character(usage, shift=shift, alt_gr=alt_gr, caps=self._caps)
         if self._held & _CTRL:
             if shift and text in ("u", "U"):
                 self._code_point, self.types_code_points = "", True
                 return _NOTHING
             text = self._control(usage, text)
-        elif self._caps is None and keymap.has_cases(text.lower(), text.upper()):
+        elif self._lossy and self._types_caps and keymap.has_cases(text.lower(), text.upper()):
             return "", "Caps Lock may be on or off since keys went missing; replug the scanner"
         if not text or _ALT in self._held or self._held & _META:
             held = "".join(f" with {_NAMES[each]}" for each in sorted(self._held))

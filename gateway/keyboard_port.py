@@ -26,6 +26,8 @@ from gateway.keystrokes import EV_LED, EV_SYN, EVENT, LED_CAPS_LOCK, SYN_REPORT
 #: ioctls of linux/input.h: _IOW('E', 0xa0, int) and _IOW('E', 0x93, struct input_mask).
 _EVIOCSCLOCKID, _EVIOCSMASK = 0x400445A0, 0x40104593
 _EV_MSC, _MASK_BYTES = 0x04, 8
+#: No scanner pauses longer between two keys of a code, and no person waits longer for a plug.
+_AT_REST_S = 0.25
 #: As many as the kernel keeps.
 _EVENTS_AT_ONCE = 64
 
@@ -91,7 +93,7 @@ class KeyboardPort(DeviceFilePort):
             os.write(node.fd, _event(EV_LED, LED_CAPS_LOCK, 0) + _event(EV_SYN, SYN_REPORT, 0))
         with contextlib.suppress(BlockingIOError):
             os.read(node.fd, _EVENTS_AT_ONCE * EVENT.size)
-        if self._ready(node.fd, self._gap_s):
+        if self._ready(node.fd, min(self._gap_s, _AT_REST_S)):
             # The beginning of this code went elsewhere; its rest must not pass for a code.
             raise OSError("it is typing at this moment; it is read as soon as it pauses")
         caps = LED_CAPS_LOCK in node.leds()

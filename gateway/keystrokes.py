@@ -91,10 +91,8 @@ class Keystrokes:
     def _on_event(self, at_us: int, kind: int, code: int, value: int) -> list[Heard]:
         if kind == EV_SYN and code == SYN_DROPPED:
             self._keys.forget()
-            # The start of a code point may be among what is lost; its Enter would pass for an end.
-            self._until_pause = self._keys.types_code_points
             self._resyncing, self._last_us = True, None
-            return self._spoilt("keys_lost")
+            return self._lost()
         if self._resyncing:
             # What comes up to the next report is a part of one, says the kernel.
             self._resyncing, self._last_us = kind != EV_SYN, at_us
@@ -119,24 +117,29 @@ class Keystrokes:
             text, fault = "", f"key code {code} is none of a scanner"
         else:
             text, fault = self._keys.press(usage)
+        heard = self._lost(fault) if fault else []
         if self._until_pause:
-            return []
-        heard = self._spoilt("keys_lost", fault) if fault else []
+            return heard
         typed = text.replace("\t", "\r") if self._terminator == "auto" else text
         return heard + self._sorted(self._framer.feed(typed.encode()))
 
     def _after(self, quiet_us: int) -> list[Heard]:
         """End the code before a silence in the events' own time."""
-        begun = self._keys.drop()
         if self._terminator != "gap" and quiet_us < _PAUSE_MAX_US:
-            return self._spoilt("incomplete") if begun or self.pending else []
+            return self._spoilt("incomplete") if self._keys.begun or self.pending else []
+        lost = self._lost() if self._keys.begun else []
+        self._keys.drop()
         self._until_pause = False
-        lost = self._spoilt("keys_lost") if begun else []
         return lost + self._sorted(self._framer.silence())
 
-    def _spoilt(self, problem: Problem, fault: str = "") -> list[Heard]:
-        frames = self._framer.spoil(problem)
-        return [Remark(fault), *frames] if fault and frames else list(frames)
+    def _lost(self, fault: str = "") -> list[Heard]:
+        # The start of a code point may be among what is lost; its Enter would pass for an end.
+        self._until_pause = self._keys.types_code_points
+        heard = self._spoilt("keys_lost")
+        return [Remark(fault), *heard] if fault and heard else heard
+
+    def _spoilt(self, problem: Problem) -> list[Heard]:
+        return list(self._framer.spoil(problem))
 
     def _sorted(self, frames: list[Frame]) -> list[Heard]:
         return [

@@ -36,8 +36,8 @@ class PosPort(DeviceFilePort):
     """
 
     NO_PERMISSION = (
-        "no permission; hidraw devices belong to root until a udev rule gives them to a group: "
-        "docs/scanners.md shows it"
+        "no permission; hidraw devices belong to root until a udev rule gives them to a group: see "
+        "docs/scanners.md"
     )
     #: Waiting for room here would lose reports in the kernel.
     CHUNKS_MAX = 2_048
