@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Terminator = Literal["auto", "cr", "lf", "crlf", "tab", "stx-etx", "gap"]
-#: Why a frame is no scan. `keys_lost`: a keyboard said that keystrokes went missing.
+#: Why a frame is no scan. `keys_lost`: keystrokes went missing, or one has no meaning.
 Problem = Literal["overflow", "incomplete", "outside_envelope", "keys_lost", "bad_report"]
 
 #: Far above the largest symbol (some 7,000 characters): more than this without an end is noise, and
@@ -56,6 +56,11 @@ class Framer:
         """True while the beginning of a frame waits for its end."""
         return bool(self._buffer) or self._skipping
 
+    @property
+    def skipping(self) -> bool:
+        """True while the rest of a frame that was given up is dropped."""
+        return self._skipping
+
     def feed(self, chunk: bytes) -> list[Frame]:
         """Return the frames that `chunk` completes, in order."""
         joined = self._buffer + chunk
@@ -81,6 +86,12 @@ class Framer:
         rest, self._buffer = self._buffer, b""
         skipping, self._skipping = self._skipping, False
         return [Frame(rest, "incomplete")] if rest and not skipping else []
+
+    def spoil(self, problem: Problem) -> list[Frame]:
+        """Give up the frame in hand: its rest, up to an end or a silence, is dropped."""
+        rest, self._buffer = self._buffer, b""
+        skipping, self._skipping = self._skipping, True
+        return [] if skipping else [Frame(rest, problem)]
 
     def _complete(self, piece: bytes) -> list[Frame]:
         if self._skipping:

@@ -8,10 +8,28 @@ from gateway import ssi
 from gateway.config import Scanner, Signals
 from gateway.dialect import Dialect, Lines
 from gateway.framing import Framer
+from gateway.hid_report import Reports
+from gateway.keystrokes import Keystrokes
 
 
 def dialect_of(settings: Scanner) -> Dialect:
     """Return the state machine for one scanner."""
+    if settings.source == "keyboard":
+        return Keystrokes(
+            settings.layout,
+            settings.terminator,
+            settings.gap_ms,
+            prefix=settings.prefix,
+            suffix=settings.suffix,
+            no_read=settings.no_read,
+        )
+    if settings.source == "pos":
+        return Reports(
+            settings.profile,
+            prefix=settings.prefix,
+            suffix=settings.suffix,
+            no_read=settings.no_read,
+        )
     framer = Framer(
         settings.terminator,
         settings.prefix.encode("latin-1"),

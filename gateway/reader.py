@@ -26,7 +26,7 @@ _PROBLEMS = {
     "overflow": "64 KiB came without a terminator; check the scanner's suffix",
     "incomplete": "the code broke off: the scanner was unplugged or fell silent",
     "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
-    "keys_lost": "keystrokes went missing; scan again, slower if it happens often",
+    "keys_lost": "keys went missing or mean nothing in this layout; scan again, the log says more",
     "bad_report": "the scanner sent a report that cannot be; scan again",
 }
 

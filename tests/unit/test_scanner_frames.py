@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import hid_keyboard, hid_report, parse_row, ssi, transport, vendor_frames
+from gateway import hid_keyboard, parse_row, ssi, transport, vendor_frames
 from gateway.reading import Misread
 
 _FOLDER = Path(__file__).parents[1] / "data" / "vectors"
@@ -124,33 +124,6 @@ def test_ssi_no_read_is_no_barcode() -> None:
     with pytest.raises(Misread) as refused:
         ssi.Scans().feed(ssi.Packet(0xF3, ssi.DECODER, 0, b"\x00NR"))
     assert refused.value.error_class == "no_read"
-
-
-def _report(data: bytes, *, more: bool, aim: bytes = b"]Q1") -> bytes:
-    return bytes((2, len(data))) + aim + data.ljust(56, b"\0") + bytes((0x73, 0, more))
-
-
-def test_hid_reports_are_joined_and_their_suffix_removed() -> None:
-    """Two reports make one scan; the carriage return meant for a keyboard is not part of it."""
-    scans = hid_report.Scans()
-    assert scans.feed(_report(b"A" * 56, more=True)) is None
-    assert scans.feed(_report(b"BC\r", more=False)) == b"]Q1" + b"A" * 56 + b"BC"
-    assert scans.feed(_report(b"D", more=False)) == b"]Q1D"
-
-
-def test_hid_report_of_the_other_layout_has_no_identifier() -> None:
-    """Newland puts the data where Honeywell has the identifier."""
-    raw = b"\x02\x05HELLO".ljust(62, b"\0") + b"\x73\x00"
-    assert hid_report.decode(raw) == hid_report.Report("", b"HELLO", 0x73, continues=False)
-
-
-def test_broken_hid_report_ends_the_scan() -> None:
-    """After a broken report the parts before it are not glued to the next scan."""
-    scans = hid_report.Scans()
-    scans.feed(_report(b"A" * 56, more=True))
-    with pytest.raises(Misread):
-        scans.feed(b"\x02\x05]E0")
-    assert scans.feed(_report(b"B", more=False)) == b"]Q1B"
 
 
 def _typed(layout: str, *strokes: tuple[int, int]) -> bytes | None:
