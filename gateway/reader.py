@@ -28,6 +28,8 @@ _PROBLEMS = {
     "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
     "keys_lost": "keystrokes went missing; scan again, slower if it happens often",
     "bad_report": "the scanner sent a report that cannot be; scan again",
+    "unknown_code_id": "no code letter of this brand comes first: check profile and code_ids, or "
+    "let the scanner send AIM identifiers",
 }
 
 #: A scan engine that was asleep takes this long to wake up.
