@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import rcn
+from gateway import code_ids, rcn, tcp_address
 from gateway.framing import Terminator
 from wire.broker import Broker
 from wire.events import Name, Pattern
@@ -80,6 +80,36 @@ class Scanner(Section):
     @classmethod
     def _one_byte_each(cls, text: str) -> str:
         return Signals.bytes_only(text) or ""
+
+    @field_validator("no_read")
+    @classmethod
+    def _no_read_is_bytes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(texts):
+            raise ValueError("an empty text would make every scan a no-read; leave it out")
+        return tuple(Signals.bytes_only(text) or "" for text in texts)
+
+    @model_validator(mode="after")
+    def _port_fits(self) -> "Scanner":
+        if self.source == "tcp":
+            tcp_address.parse(self.port)
+        elif tcp_address.is_one(self.port):
+            raise ValueError(f'{self.port!r} is a network scanner: write source = "tcp"')
+        elif self.source != "serial" and "://" in self.port:
+            raise ValueError(
+                f"{self.port!r} is no port of a {self.source} scanner; write its usb: name or a "
+                "path below /dev (`docktally scanners` lists them)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _letters_known(self) -> "Scanner":
+        if self.code_ids and self.profile not in code_ids.BRANDS:
+            raise ValueError(
+                f"code_ids: the code letters of profile {self.profile!r} are not known, only "
+                f"those of {', '.join(code_ids.BRANDS)}; let the scanner send AIM identifiers "
+                "instead, and leave code_ids out"
+            )
+        return self
 
     @field_validator("region")
     @classmethod
