@@ -100,6 +100,13 @@ def test_noise_is_never_held_for_good(profile: str, noise: bytes, more: bytes) -
     assert scans(listener.feed(b"5901234123457\r")) == [b"5901234123457"]
 
 
+def test_an_answer_inside_a_barcode_is_the_barcodes() -> None:
+    """Also where a read ends just before it."""
+    listener = dialect(profile="datalogic")
+    assert listener.feed(b"]C0A") == []
+    assert listener.feed(b"\x06B\r") == [Frame(b"]C0A\x06B")]
+
+
 def test_a_broken_answer_is_no_barcode_either() -> None:
     """A GM65 answer with a wrong checksum spoils the frame that follows, and says so."""
     listener = dialect(profile="gm65")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,47 @@ def test_the_repeated_end_of_a_long_scan_is_never_the_whole() -> None:
     dialect.cut()
     assert heard(dialect, tail) == [Frame(b"second", "incomplete", again=True)]
     assert heard(dialect, packet(b"\x1cA")) == [Frame(b"]Q1A")]
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        # The decoder gave up the first scan, and another one comes, unbroken or broken at first.
+        [packet(b"\x1cfirst ", status=MORE), broken(b"\x1csecond"), packet(b"\x1cnext")],
+        [
+            packet(b"\x1cfirst ", status=MORE),
+            *[broken(b"\x1csecond")] * 2,
+            packet(b"\x1cnext", status=AGAIN),
+        ],
+        # A decoder that does not wait for each answer goes on behind a broken packet.
+        [broken(b"\x1cfirst "), packet(b"\x1csecond")],
+        # The first packet again, or the second one with the same content.
+        [
+            packet(b"\x1cAAAA", status=MORE),
+            broken(b"\x1cAAAA", status=MORE),
+            packet(b"\x1cAAAA", status=MORE | AGAIN),
+            packet(b"\x1cend"),
+        ],
+        # Two symbols are never one.
+        [packet(b"\x1cfirst ", status=MORE), packet(b"\x1bother")],
+    ],
+)
+def test_what_may_have_a_hole_is_no_value(packets: list[bytes]) -> None:
+    """After such a line the scan is refused; the next one is right."""
+    dialect = scanner()
+    heard(dialect, packet(b"\x1cbefore"))
+    frame = heard(dialect, *packets)[-1]
+    assert isinstance(frame, Frame)
+    assert frame.problem == "incomplete"
+    assert heard(dialect, packet(b"\x1cafter")) == [Frame(b"]Q1after")]
+
+
+def test_a_small_symbol_is_whole_whatever_came_before() -> None:
+    """It ends a scan that was given up, and a broken packet before it is no matter."""
+    dialect = scanner()
+    heard(dialect, packet(b"\x1cfirst ", status=MORE), broken(b"\x1csecond"))
+    assert heard(dialect, packet(b"\x0b5901234123457")) == [Frame(b"]E05901234123457")]
+    assert heard(dialect, packet(b"\x1csecond")) == [Frame(b"]Q1second")]
 
 
 def test_silence_in_a_long_scan_gives_it_up() -> None:

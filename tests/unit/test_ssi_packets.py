@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway import ssi, ssi_codes
 from gateway.reading import Misread
-from ssi_bytes import packet
+from ssi_bytes import broken, packet
 
 _DATA = st.binary(max_size=250)
 _STATUS = st.sampled_from([0, 1, 2, 3])
@@ -58,10 +58,10 @@ def test_after_silence_the_next_packet_is_read(noise: bytes, more: bytes, data: 
 @given(st.binary(min_size=1, max_size=250), st.data())
 def test_a_broken_packet_asks_once_and_its_repetition_is_read(content: bytes, data) -> None:
     """Any one wrong byte behind the header is one fault, and what follows is read."""
-    broken = bytearray(packet(content))
-    broken[data.draw(st.integers(4, len(broken) - 1))] ^= data.draw(st.integers(1, 255))
+    bent = bytearray(packet(content))
+    bent[data.draw(st.integers(4, len(bent) - 1))] ^= data.draw(st.integers(1, 255))
     reader = ssi.Reader()
-    first, *rest = reader.feed(bytes(broken))
+    first, *rest = reader.feed(bytes(bent))
     assert isinstance(first, Misread)
     assert first.error_class == "bad_checksum"
     assert rest == []
@@ -91,10 +91,19 @@ def test_a_packet_inside_the_data_of_a_packet_is_data() -> None:
     inner = packet(b"\x03WRONG")
     outer = packet(b"\x1c" + inner + b"tail")
     assert read(ssi.Reader(), outer) == [b"\x1c" + inner + b"tail"]
-    broken = outer[:-1] + bytes((outer[-1] ^ 1,))
     reader = ssi.Reader()
-    assert read(reader, broken) == []
+    assert read(reader, broken(b"\x1c" + inner + b"tail")) == []
     assert read(reader, packet(b"\x03RIGHT")) == [b"\x03RIGHT"]
+
+
+def test_what_is_inside_a_broken_packet_neither_asks_again_nor_waits() -> None:
+    """One fault, whatever its data look like, and the packet behind it is read at once."""
+    for inside in (broken(b"\x03INNER"), b"\xff\xf3\x00\x00", packet(b"\x03INNER")):
+        reader = ssi.Reader()
+        fault, good = reader.feed(broken(b"\x1c" + inside + b"tail") + packet(b"\x03RIGHT"))
+        assert isinstance(fault, Misread)
+        assert isinstance(good, ssi.Packet)
+        assert good.data == b"\x03RIGHT"
 
 
 def test_what_a_host_says_is_no_packet_of_the_decoder() -> None:
