@@ -85,8 +85,15 @@ class Scanner(Section):
     @classmethod
     def _no_read_is_bytes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         if not all(texts):
-            raise ValueError("an empty text would make every scan a no-read; leave it out")
+            raise ValueError("an empty text is nothing that a scanner sends; leave it out")
         return tuple(Signals.bytes_only(text) or "" for text in texts)
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str | None) -> str | None:
+        if region is not None:
+            rcn.region_code(region)
+        return region
 
     @model_validator(mode="after")
     def _port_fits(self) -> "Scanner":
@@ -110,13 +117,6 @@ class Scanner(Section):
                 "instead, and leave code_ids out"
             )
         return self
-
-    @field_validator("region")
-    @classmethod
-    def _known_region(cls, region: str | None) -> str | None:
-        if region is not None:
-            rcn.region_code(region)
-        return region
 
 
 class OutboxLimits(Section):

@@ -76,7 +76,7 @@ def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         (SCANNER + "source='tcp'\nport='socket://camera:23'", "is no address of a network"),
         (SCANNER + "port='tcp-listen://0.0.0.0:23'", 'write source = "tcp"'),
         (SCANNER + "source='keyboard'\nport='socket://a:1'", "is no port of a keyboard scanner"),
-        (SCANNER + "port='p'\nno_read=['']", "every scan a no-read"),
+        (SCANNER + "port='p'\nno_read=['']", "nothing that a scanner sends"),
         (SCANNER + "port='p'\nno_read=['€']", "which is not one byte"),
         (SCANNER + "port='p'\ncode_ids=true", "only those of zebra, honeywell, datalogic"),
         (SCANNER + "port='p'\ncode_ids=true\nprofile='newland'", "send AIM identifiers"),
