@@ -86,6 +86,9 @@ class PtyScanner:
 
     async def press(self, data: bytes) -> None:
         """Send bytes; raise Unavailable when the port is not open or its buffer stays full."""
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
         if not self._open.is_set():
             raise Unavailable(f"nobody has {self.link} open")
         try:
@@ -119,6 +122,10 @@ class PtyScanner:
                 raise
             self._hang_up()
             return
+        self._on_bytes(data)
+
+    def _on_bytes(self, data: bytes) -> None:
+        """Turn what was written to the scanner into beeps."""
         for byte in data:
             if byte in SIGNALS and not self._signals.full():
                 self._signals.put_nowait((self.line, SIGNALS[byte]))

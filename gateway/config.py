@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway import binding, rcn
+from gateway import binding, code_ids, rcn, tcp_address
 from gateway.framing import Terminator
 from wire.broker import Broker
 from wire.events import Name, Pattern
@@ -13,6 +13,9 @@ from wire.settings import Section, read
 from wire.topics import DEFAULT_ROOT, RESERVED_GATEWAYS, RESERVED_SITES, Root
 
 _MIB = 1024 * 1024
+#: An SSI decoder that hears nothing sends again after two seconds; what it began before must be
+#: given up by then, or two scans could be taken for one.
+_SSI_QUIET_MS = 1_500
 _USUAL = (Path("gateway.toml"), Path("/etc/docktally/gateway.toml"))
 Source = Literal["serial", "keyboard", "pos", "tcp"]
 Profile = Literal[
@@ -80,6 +83,8 @@ class Scanner(Section):
     @property
     def quiet_s(self) -> float:
         """How long the beginning of a code may wait for its end."""
+        if self.profile == "zebra" and self.source in ("serial", "tcp"):
+            return min(self.frame_timeout_ms, _SSI_QUIET_MS) / 1_000
         gap = self.terminator == "gap" or self.source == "keyboard"
         return (self.gap_ms if gap else self.frame_timeout_ms) / 1_000
 
@@ -93,12 +98,42 @@ class Scanner(Section):
     def _one_byte_each(cls, text: str) -> str:
         return Signals.bytes_only(text) or ""
 
+    @field_validator("no_read")
+    @classmethod
+    def _no_read_is_bytes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(texts):
+            raise ValueError("an empty text is nothing that a scanner sends; leave it out")
+        return tuple(Signals.bytes_only(text) or "" for text in texts)
+
     @field_validator("region")
     @classmethod
     def _known_region(cls, region: str | None) -> str | None:
         if region is not None:
             rcn.region_code(region)
         return region
+
+    @model_validator(mode="after")
+    def _port_fits(self) -> "Scanner":
+        if self.source == "tcp":
+            tcp_address.parse(self.port)
+        elif tcp_address.is_one(self.port):
+            raise ValueError(f'{self.port!r} is a network scanner: write source = "tcp"')
+        elif self.source != "serial" and "://" in self.port:
+            raise ValueError(
+                f"{self.port!r} is no port of a {self.source} scanner; write its usb: name or a "
+                "path below /dev (`docktally scanners` lists them)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _letters_known(self) -> "Scanner":
+        if self.code_ids and self.profile not in code_ids.BRANDS:
+            raise ValueError(
+                f"code_ids: the code letters of profile {self.profile!r} are not known, only "
+                f"those of {', '.join(code_ids.BRANDS)}; let the scanner send AIM identifiers "
+                "instead, and leave code_ids out"
+            )
+        return self
 
 
 class OutboxLimits(Section):

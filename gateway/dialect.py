@@ -5,6 +5,7 @@ scanner with AIM identifiers would send it), and knows the protocol's own bytes:
 the device was opened, what must be answered at once, and how to say that a scan is stored.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -38,6 +39,13 @@ class Remark:
 
 
 Heard = Frame | Say | NoRead | Remark
+#: Looks at a whole frame: replies to commands and no-read strings are no scans.
+Sort = Callable[[Frame], Heard]
+
+
+def every_frame(frame: Frame) -> Heard:
+    """Take every frame for a scan."""
+    return frame
 
 
 class Dialect(Protocol):
@@ -72,44 +80,91 @@ class Dialect(Protocol):
         ...
 
 
+#: How many bytes at the beginning of a frame are an answer to a command: 0 for none, None when more
+#: must come before that can be told.
+AnswerLength = Callable[[bytes], int | None]
+
+
+def no_answers(held: bytes) -> int:
+    """Return 0: the device answers no commands, or not here."""
+    del held
+    return 0
+
+
+#: Every terminator ends with one of these.
+_MAY_END = re.compile(rb"[\r\n\t\x03]")
+
+
 class Lines:
     """Frames between terminators on a byte stream, with or without ACK/NAK.
 
     `sort` looks at each whole frame: replies to commands and no-read strings are no scans.
+    `answer_length` finds answers that have an end of their own, which no framer would cut right.
     """
 
     def __init__(
         self,
         framer: Framer,
-        sort: Callable[[Frame], Heard] = lambda frame: frame,
+        sort: Sort = every_frame,
+        answer_length: AnswerLength = no_answers,
         *,
         ack_nak: bool = False,
     ) -> None:
         self._framer, self._sort, self._ack_nak = framer, sort, ack_nak
+        self._answer_length = answer_length
+        self._held = b""
 
     @property
     def pending(self) -> bool:
         """True while the beginning of a frame waits for its end."""
-        return self._framer.pending
+        return self._framer.pending or bool(self._held)
 
     def greet(self) -> tuple[bytes, ...]:
         """Nothing: the scanner speaks first."""
         return ()
 
     def feed(self, chunk: bytes) -> list[Heard]:
-        """Return the frames that `chunk` completes."""
-        return [self._sort(frame) for frame in self._framer.feed(chunk)]
+        """Return the frames that `chunk` completes, and the answers between them."""
+        heard: list[Heard] = []
+        held, self._held = self._held + chunk, b""
+        while held:
+            length = 0 if self._framer.pending else self._answer_length(held)
+            if length is None:
+                self._held = held
+                break
+            if length:
+                heard.append(Remark(f"answered a command: {held[:length]!r}"))
+            else:
+                end = _MAY_END.search(held)
+                length = end.end() if end else len(held)
+                heard += self._sorted(self._framer.feed(held[:length]))
+            held = held[length:]
+        return heard
 
     def silence(self) -> list[Heard]:
         """Return a frame if gaps end them, else the rest as incomplete."""
-        return [self._sort(frame) for frame in self._framer.silence()]
+        return self._sorted(self._flush() + self._framer.silence())
 
     def cut(self) -> list[Heard]:
         """Return the beginning of a frame as incomplete."""
-        return [self._sort(frame) for frame in self._framer.cut()]
+        return self._sorted(self._flush() + self._framer.cut())
 
     def answer(self, outcome: Outcome) -> bytes:
         """ACK or NAK where the scanner waits for it."""
         if not self._ack_nak:
             return b""
         return _NAK if outcome == "lost" else _ACK
+
+    def _flush(self) -> list[Frame]:
+        """What looked like the beginning of an answer is none."""
+        held, self._held = self._held, b""
+        return self._framer.feed(held)
+
+    def _sorted(self, frames: list[Frame]) -> list[Heard]:
+        heard: list[Heard] = []
+        for frame in frames:
+            item = self._sort(frame)
+            if self._ack_nak and not isinstance(item, Frame):
+                heard.append(Say(_ACK))  # it waits for an answer to whatever it sent
+            heard.append(item)
+        return heard

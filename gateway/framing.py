@@ -6,12 +6,15 @@ from typing import Literal
 
 Terminator = Literal["auto", "cr", "lf", "crlf", "tab", "stx-etx", "gap"]
 #: Why a frame is no scan. `keys_lost`: keystrokes went missing, or one has no meaning.
-Problem = Literal["overflow", "incomplete", "outside_envelope", "keys_lost", "bad_report"]
+Problem = Literal[
+    "overflow", "incomplete", "outside_envelope", "keys_lost", "bad_report", "unknown_code_id"
+]
 
 #: Far above the largest symbol (some 7,000 characters): more than this without an end is noise, and
 #: it must not fill the memory of a small machine.
 FRAME_BYTES_MAX = 64 * 1024
 _STX, _ETX = b"\x02", b"\x03"
+_LINE_ENDS = b"\r\n"
 _ENDS: dict[Terminator, re.Pattern[bytes]] = {
     "auto": re.compile(rb"[\r\n]"),
     "cr": re.compile(rb"\r"),
@@ -35,6 +38,15 @@ class Frame:
     again: bool = False
 
 
+def undecorated(piece: bytes, prefix: bytes, suffix: bytes) -> bytes:
+    """Return what a scanner read, without what it puts around it.
+
+    Carriage returns and line feeds at the edges are what is left of a terminator, never data.
+    """
+    prefix, suffix = prefix.lstrip(_LINE_ENDS), suffix.rstrip(_LINE_ENDS)
+    return piece.strip(_LINE_ENDS).removeprefix(prefix).removesuffix(suffix)
+
+
 class Framer:
     """Cuts a byte stream into frames.
 
@@ -54,7 +66,7 @@ class Framer:
     @property
     def pending(self) -> bool:
         """True while the beginning of a frame waits for its end."""
-        return bool(self._buffer) or self._skipping
+        return bool(self._buffer.strip(_LINE_ENDS)) or self._skipping
 
     @property
     def skipping(self) -> bool:
@@ -85,7 +97,8 @@ class Framer:
         """
         rest, self._buffer = self._buffer, b""
         skipping, self._skipping = self._skipping, False
-        return [Frame(rest, "incomplete")] if rest and not skipping else []
+        nothing = rest.strip(_LINE_ENDS) in (b"", self._suffix)
+        return [] if nothing or skipping else [Frame(rest, "incomplete")]
 
     def spoil(self, problem: Problem) -> list[Frame]:
         """Give up the frame in hand: its rest, up to an end or a silence, is dropped."""
@@ -101,21 +114,20 @@ class Framer:
             return [Frame(piece[:FRAME_BYTES_MAX], "overflow")]
         if self._terminator == "stx-etx":
             return self._unwrap(piece)
-        if self._terminator == "auto":
-            piece = piece.removeprefix(_STX)
-        data = self._undecorated(piece)
+        if self._terminator == "auto" and piece.startswith(_STX):
+            piece = piece.removeprefix(_STX).removesuffix(_ETX)
+        data = undecorated(piece, self._prefix, self._suffix)
         return [Frame(data)] if data else []
-
-    def _undecorated(self, piece: bytes) -> bytes:
-        return piece.removeprefix(self._prefix).removesuffix(self._suffix)
 
     def _unwrap(self, piece: bytes) -> list[Frame]:
         # The last STX starts the frame: an earlier one began a frame that was cut off.
         outside, envelope, data = piece.rpartition(_STX)
-        noise = [Frame(outside, "outside_envelope")] if outside.strip(b"\r\n\x02") else []
         if not envelope:
-            return [Frame(piece, "outside_envelope")] if piece.strip(b"\r\n") else []
-        data = self._undecorated(data)
+            outside, data = piece, b""
+        # The suffix of the frame before, and this one's prefix, may be outside as well.
+        between = undecorated(outside.strip(_LINE_ENDS + _STX), self._suffix, self._prefix)
+        noise = [Frame(outside, "outside_envelope")] if between.strip(_LINE_ENDS) else []
+        data = undecorated(data, self._prefix, self._suffix)
         return noise + ([Frame(data)] if data else [])
 
     def _overflow(self) -> list[Frame]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway import gtin
-from gateway.dialect import Heard, NoRead, Outcome, Remark
+from gateway.dialect import Heard, Outcome, Remark, Sort, every_frame
 from gateway.framing import FRAME_BYTES_MAX, Frame, Problem
 from gateway.reading import Misread
 
@@ -67,11 +67,10 @@ class Reports:
     """
 
     def __init__(
-        self, profile: str, *, prefix: str = "", suffix: str = "", no_read: tuple[str, ...] = ()
+        self, profile: str, sort: Sort = every_frame, *, prefix: bytes = b"", suffix: bytes = b""
     ) -> None:
-        self._layout = _LAYOUTS.get(profile)
-        self._prefix, self._suffix = prefix.encode("latin-1"), suffix.encode("latin-1")
-        self._no_read = frozenset(text.encode() for text in no_read)
+        self._layout, self._sort = _LAYOUTS.get(profile), sort
+        self._prefix, self._suffix = prefix, suffix
         self._foreign: set[int] = set()
         self._first: Report | None = None
         self._data = b""
@@ -129,11 +128,9 @@ class Reports:
             return []
         data, self._first, self._data = self._data, None, b""
         data = _without_suffix(data).removeprefix(self._prefix).removesuffix(self._suffix)
-        if data in self._no_read:
-            return [NoRead()]
         if self._layout == "honeywell" and not first.aim:
-            return [Frame(_identified(chr(first.symbol), data))]
-        return [Frame(first.aim.encode("latin-1") + data)]
+            return [self._sort(Frame(_identified(chr(first.symbol), data)))]
+        return [self._sort(Frame(first.aim.encode("latin-1") + data))]
 
     def _spoil(self, why: str, report: bytes = b"", problem: Problem = "bad_report") -> list[Heard]:
         told = self._skipping and not report

@@ -7,7 +7,7 @@ program that was slow to read them neither glues two codes together nor cuts one
 import struct
 
 from gateway import keymap
-from gateway.dialect import Heard, NoRead, Outcome, Remark
+from gateway.dialect import Heard, Outcome, Remark, Sort, every_frame
 from gateway.framing import Frame, Framer, Problem, Terminator
 from gateway.hid_keyboard import Keys
 
@@ -37,14 +37,14 @@ class Keystrokes:
         layout: str,
         terminator: Terminator,
         gap_ms: int,
+        sort: Sort = every_frame,
         *,
         prefix: str = "",
         suffix: str = "",
-        no_read: tuple[str, ...] = (),
     ) -> None:
         self._terminator = terminator
         self._gap_us = gap_ms * _US_PER_MS
-        self._no_read = frozenset(text.encode() for text in no_read)
+        self._sort = sort
         ends = _ENDS.get(terminator, terminator)
         self._framer = Framer(ends, prefix.encode(), suffix.encode())
         self._keys = Keys(layout)
@@ -142,7 +142,4 @@ class Keystrokes:
         return list(self._framer.spoil(problem))
 
     def _sorted(self, frames: list[Frame]) -> list[Heard]:
-        return [
-            NoRead() if not frame.problem and frame.data in self._no_read else frame
-            for frame in frames
-        ]
+        return [self._sort(frame) for frame in frames]

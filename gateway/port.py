@@ -20,9 +20,11 @@ from wire.errors import Unavailable
 
 #: How soon a plugged-in device is noticed without help of the kernel's events; asking whether a
 #: path exists costs microseconds.
-_REOPEN_FIRST_S, _REOPEN_MAX_S = 0.05, 0.5
+REOPEN_FIRST_S, REOPEN_MAX_S = 0.05, 0.5
 #: How long a stop may take where a blocking read cannot be cancelled.
 READ_TIMEOUT_S = 0.5
+#: Chunks read but not yet looked at; then the device is left to its own flow control.
+CHUNKS_MAX = 64
 _ADVICE = {
     errno.ENOENT: "not plugged in",
     errno.EAGAIN: "another program is reading this device; stop it",
@@ -81,7 +83,7 @@ class ThreadPort(ABC):
     #: What to do when the system refuses the device.
     NO_PERMISSION = "no permission"
     #: Chunks read but not yet looked at; then the device is left to its own flow control.
-    CHUNKS_MAX = 64
+    CHUNKS_MAX = CHUNKS_MAX
 
     def __init__(self, name: str, port: str) -> None:
         self._name, self._port = name, port
@@ -91,7 +93,7 @@ class ThreadPort(ABC):
         self._stop = threading.Event()
         self._look = threading.Event()
         self._device: Any = None
-        self._reopen_s = _REOPEN_FIRST_S
+        self._reopen_s = REOPEN_FIRST_S
         self._writing = asyncio.Lock()
         self._closing = threading.Lock()
 
@@ -188,7 +190,7 @@ class ThreadPort(ABC):
                 while not self._stop.is_set():
                     data = self._read(self._device)
                     if data:
-                        self._reopen_s = _REOPEN_FIRST_S
+                        self._reopen_s = REOPEN_FIRST_S
                         self._tell(Chunk(data, time.monotonic()))
             except (OSError, ValueError) as error:
                 reason = f"unplugged ({error})" if self._device else self._reason(error)
@@ -201,10 +203,10 @@ class ThreadPort(ABC):
                     with self._closing, contextlib.suppress(OSError):
                         self._close(device)
             self._look.wait(self._reopen_s)
-            self._reopen_s = min(self._reopen_s * 2, _REOPEN_MAX_S)
+            self._reopen_s = min(self._reopen_s * 2, REOPEN_MAX_S)
             if self._look.is_set() and not self._stop.is_set():
                 self._look.clear()
-                self._reopen_s = _REOPEN_FIRST_S
+                self._reopen_s = REOPEN_FIRST_S
 
     def _reason(self, error: Exception) -> str:
         number = error.errno if isinstance(error, OSError) else None

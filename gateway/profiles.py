@@ -4,43 +4,46 @@ A profile is chosen in the configuration, never guessed: cheap engines that call
 brand often speak otherwise, and a wrong guess would turn answers into barcodes.
 """
 
-from gateway import ssi
-from gateway.config import Scanner, Signals
-from gateway.dialect import Dialect, Lines
+from gateway import answers, ssi
+from gateway.config import Scanner, Signals, Source
+from gateway.dialect import Dialect, Lines, no_answers
 from gateway.framing import Framer
 from gateway.hid_report import Reports
 from gateway.keystrokes import Keystrokes
+from gateway.ssi_dialect import Ssi
+
+#: Sources that are a byte stream in both directions, where a brand's own protocol is spoken.
+_STREAMS: tuple[Source, ...] = ("serial", "tcp")
 
 
 def dialect_of(settings: Scanner) -> Dialect:
     """Return the state machine for one scanner."""
+    sort = answers.sorter(settings)
+    prefix, suffix = settings.prefix.encode("latin-1"), settings.suffix.encode("latin-1")
     if settings.source == "keyboard":
         return Keystrokes(
             settings.layout,
             settings.terminator,
             settings.gap_ms,
+            sort,
             prefix=settings.prefix,
             suffix=settings.suffix,
-            no_read=settings.no_read,
         )
     if settings.source == "pos":
-        return Reports(
-            settings.profile,
-            prefix=settings.prefix,
-            suffix=settings.suffix,
-            no_read=settings.no_read,
-        )
-    framer = Framer(
-        settings.terminator,
-        settings.prefix.encode("latin-1"),
-        settings.suffix.encode("latin-1"),
+        return Reports(settings.profile, sort, prefix=prefix, suffix=suffix)
+    if settings.profile == "zebra":
+        return Ssi(sort, prefix, suffix)
+    return Lines(
+        Framer(settings.terminator, prefix, suffix),
+        sort,
+        answers.LENGTHS.get(settings.profile, no_answers),
+        ack_nak=settings.ack_nak,
     )
-    return Lines(framer, ack_nak=settings.ack_nak)
 
 
 def signals_of(settings: Scanner) -> Signals:
     """Return what to write for each beep: the configured bytes, else the brand's own."""
-    own = _SIGNALS.get(settings.profile, Signals()) if settings.source == "serial" else Signals()
+    own = _SIGNALS.get(settings.profile, Signals()) if settings.source in _STREAMS else Signals()
     given = settings.feedback.model_dump(exclude_none=True)
     return own.model_copy(update=given)
 

@@ -28,6 +28,8 @@ _PROBLEMS = {
     "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
     "keys_lost": "keys went missing or mean nothing in this layout; scan again, the log says more",
     "bad_report": "the scanner sent a report that cannot be; scan again",
+    "unknown_code_id": "no code letter of this brand comes first: check profile and code_ids, or "
+    "let the scanner send AIM identifiers",
 }
 
 

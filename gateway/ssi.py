@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway import gtin
+from gateway import ssi_codes
 from gateway.reading import Misread
 
 DECODER, HOST = 0, 4
 RETRANSMIT, MORE_FOLLOWS = 0x01, 0x02
 _CHECKSUM_BYTES = 2
 _HEADER_BYTES = 4
-# A scan in several packets: as long as the longest frame that anything else may deliver.
-_SCAN_BYTES_MAX = 64 * 1024
+# What a decoder sends begins with these at least; all its opcodes have the high bit.
+_LEAST_HEADER = (_HEADER_BYTES, 0x80, DECODER, 0)
+_STATUS_BITS = 0x0F
 
 OPCODES = {
     0xA3: "REQUEST_REVISION",
@@ -48,32 +49,7 @@ OPCODES = {
 _BY_NAME = {name: code for code, name in OPCODES.items()}
 NAK_RESEND = b"\x01"
 # The engine is told to report a trigger pull without a barcode with these two letters.
-_NO_READ = b"NR"
-
-# Code type (CS3000 guide, appendix B) to symbology name and AIM identifier.
-_CODE_TYPES = {
-    0x01: ("CODE_39", "]A0"),
-    0x02: ("CODABAR", "]F0"),
-    0x03: ("CODE_128", "]C0"),
-    0x04: ("DISCRETE_2_OF_5", "]S0"),
-    0x06: ("INTERLEAVED_2_OF_5", "]I0"),
-    0x07: ("CODE_93", "]G0"),
-    0x08: ("UPC_A", "]E0"),
-    0x09: ("UPC_E0", "]E0"),
-    0x0A: ("EAN_8", "]E4"),
-    0x0B: ("EAN_13", "]E0"),
-    0x0E: ("MSI", "]M0"),
-    0x0F: ("GS1_128", "]C1"),
-    0x10: ("UPC_E1", "]E0"),
-    0x15: ("TRIOPTIC", "]X0"),
-    0x16: ("BOOKLAND", "]X0"),
-    0x1C: ("QR_CODE", "]Q1"),
-    0x23: ("GS1_DATABAR_LIMITED", "]e0"),
-    0x24: ("GS1_DATABAR_14", "]e0"),
-    0x25: ("GS1_DATABAR_EXPANDED", "]e0"),
-}
-_ADD_ON = 0x40 | 0x80
-_UPC_A, _UPC_E = 0x08, (0x09, 0x10)
+NO_READ = b"NR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,81 +100,76 @@ def decode(raw: bytes) -> Packet:
     return Packet(body[1], body[2], body[3], body[4:])
 
 
-def code_name(code_type: int) -> str:
-    """The symbology's name, or `unknown(0xNN)`."""
-    known = _CODE_TYPES.get(code_type & ~_ADD_ON)
-    return known[0] if known else f"unknown(0x{code_type:02x})"
-
-
-def frame_of(code_type: int, data: bytes) -> bytes:
-    """The scan as a scanner with AIM identifiers would send it."""
-    known = _CODE_TYPES.get(code_type & ~_ADD_ON)
-    if known is None or data.startswith(b"]"):
-        return data
-    aim = "]E3" if code_type & _ADD_ON else known[1]
-    kind = code_type & ~_ADD_ON
-    number = data.decode("latin-1")
-    if kind == _UPC_A:
-        number = "0" + number
-    elif kind in _UPC_E:
-        try:
-            number = f"0{gtin.upc_e(number[:8]).fields['upc_a']}{number[8:]}"
-        except Misread:
-            return data
-    return aim.encode() + number.encode("latin-1")
-
-
 class Reader:
-    """Cuts the byte stream of one engine into packets."""
+    """Cuts the byte stream of one engine into packets.
+
+    A decoder waits for an answer after each packet, so what is lost on the line is sent again. The
+    reader therefore prefers to lose a packet over making one up: nothing inside a packet is ever
+    taken for a packet, and only what has a header that a decoder sends is waited for.
+    """
 
     def __init__(self) -> None:
         self._buffer = b""
+        # So many bytes at the front of the buffer belong to a packet whose checksum was wrong. If
+        # its length was wrong as well, a good packet may begin among them, and ends behind them.
+        self._broken = 0
+
+    @property
+    def pending(self) -> bool:
+        """True while the beginning of a packet waits for its end."""
+        return len(self._buffer) > self._broken
 
     def feed(self, chunk: bytes) -> Iterator[Packet | Misread]:
         """Packets that `chunk` completes; a Misread asks for `encode("CMD_NAK", NAK_RESEND)`.
 
-        At most one packet (257 bytes) waits for its end.
+        At most one packet (257 bytes) waits for its end, behind at most one broken one.
         """
         self._buffer += chunk
-        while self._buffer:
-            length = self._buffer[0]
-            if length < _HEADER_BYTES:  # a wake-up byte, or noise
-                self._buffer = self._buffer[1:]
+        while (found := self._next()) is not None:
+            yield found
+
+    def silence(self) -> bytes:
+        """Forget a packet whose rest never came, and return what there is of it."""
+        rest, self._buffer, self._broken = self._buffer[self._broken :], b"", 0
+        return rest
+
+    def _next(self) -> Packet | Misread | None:
+        waiting = len(self._buffer)
+        for at in range(len(self._buffer)):
+            if not _may_begin(self._buffer[at : at + _HEADER_BYTES]):
                 continue
-            end = length + _CHECKSUM_BYTES
-            if len(self._buffer) < end:
-                return
-            raw, self._buffer = self._buffer[:end], self._buffer[end:]
+            end = at + self._buffer[at] + _CHECKSUM_BYTES
+            if end > len(self._buffer):
+                waiting = min(waiting, at)
+                if at >= self._broken:
+                    break
+                continue
             try:
-                yield decode(raw)
+                packet = decode(self._buffer[at:end])
             except Misread as fault:
-                yield fault
+                if at >= self._broken:
+                    self._forget(at + 1, broken=end - at - 1)
+                    return fault
+            else:
+                if end > self._broken:
+                    self._forget(end)
+                    return packet
+        self._forget(waiting, broken=max(0, self._broken - waiting))
+        return None
 
-    def silence(self) -> None:
-        """Forget a packet whose rest never came."""
-        self._buffer = b""
+    def _forget(self, size: int, broken: int = 0) -> None:
+        self._buffer, self._broken = self._buffer[size:], broken
 
 
-class Scans:
-    """Joins DECODE_DATA packets into scans."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._code_type = 0
-
-    def feed(self, packet: Packet) -> bytes | None:
-        """The frame that `packet` completes; raises Misread (no_read, empty_value, too_long)."""
-        code_type, data = decoded(packet)
-        if not self._parts:
-            self._code_type = code_type
-        self._parts.append(data)
-        if sum(map(len, self._parts)) > _SCAN_BYTES_MAX:
-            self._parts = []
-            raise Misread("too_long", "the scan has no last packet")
-        if packet.more_follows:
-            return None
-        whole, self._parts = b"".join(self._parts), []
-        return frame_of(self._code_type, whole)
+def _may_begin(head: bytes) -> bool:
+    """True unless these one to four bytes cannot begin a packet of a decoder."""
+    length, opcode, source, status = (*head, *_LEAST_HEADER[len(head) :])
+    return (
+        length >= _HEADER_BYTES
+        and opcode >= _LEAST_HEADER[1]
+        and source == DECODER
+        and not status & ~_STATUS_BITS
+    )
 
 
 def decoded(packet: Packet) -> tuple[int, bytes]:
@@ -206,7 +177,7 @@ def decoded(packet: Packet) -> tuple[int, bytes]:
     if not packet.data:
         raise Misread("empty_value", "the decoder sent a scan without data")
     code_type, data = packet.data[0], packet.data[1:]
-    if data == _NO_READ and not packet.more_follows:
+    if data == NO_READ and not packet.more_follows:
         raise Misread("no_read", "the trigger was pulled and nothing was read")
     return code_type, data
 
@@ -228,7 +199,7 @@ def describe(raw: bytes) -> dict[str, object]:
     if packet.name == "DECODE_DATA":
         code_type, data = decoded(packet)
         shown.update(
-            code_type=code_type, symbology=code_name(code_type), data=data.decode("latin-1")
+            code_type=code_type, symbology=ssi_codes.name(code_type), data=data.decode("latin-1")
         )
         if packet.more_follows:
             shown["continues"] = True

@@ -65,6 +65,19 @@ _ELEMENT_STRINGS = frozenset(
     {"C1", "e0", "e1", "d2", "d5", "Q3", "Q4", "J1", "J4", "z1", "z4", "L3"}
 )
 
+# A scanner that sends no identifiers may say FNC1 in the first position with a separator there.
+_GS = b"\x1d"
+_FNC1_FIRST = {
+    "]C0": "]C1",
+    "]C1": "]C1",
+    "]d1": "]d2",
+    "]d2": "]d2",
+    "]Q1": "]Q3",
+    "]Q3": "]Q3",
+    "]z0": "]z1",
+    "]e0": "]e0",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
@@ -105,3 +118,10 @@ def split(frame: bytes) -> tuple[Aim | None, bytes]:
         shown = frame[:3].decode("latin-1")
         raise Misread("bad_aim", f"{shown!r} is no symbology identifier (such as ]C1)")
     return Aim(letter, modifier), frame[3:]
+
+
+def identified(aim: str, data: bytes) -> bytes:
+    """Return `data` behind an identifier that something else than the data itself stands for."""
+    if data.startswith(_GS) and aim in _FNC1_FIRST:
+        aim, data = _FNC1_FIRST[aim], data[1:]
+    return aim.encode("ascii") + data

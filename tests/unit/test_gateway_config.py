@@ -10,6 +10,7 @@ from wire.settings import ConfigError
 
 ROOT = Path(__file__).parents[2]
 HEAD = "site = 'a'\ngateway = 'b'\n"
+SCANNER = HEAD + "[[scanner]]\nname='x'\n"
 
 
 def load(folder: Path, text: str) -> config.Config:
@@ -46,8 +47,9 @@ def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
 
 def test_ports_are_relative_to_the_file(tmp_path: Path) -> None:
     """A port is found wherever the gateway is started; devices and addresses stay as they are."""
-    ports = ("ports/door-1", "/dev/ttyUSB0", "socket://10.0.0.9:4001")
+    ports = ("ports/door-1", "/dev/ttyUSB0", "socket://10.0.0.9:4001", "tcp://camera:23")
     text = "".join(f"[[scanner]]\nname='{port}'\nport='{port}'\n" for port in ports)
+    text += "source='tcp'\n"
     found = [scanner.port for scanner in load(tmp_path, HEAD + text).scanner]
     assert found == [str(tmp_path / "ports/door-1"), *ports[1:]]
 
@@ -68,6 +70,17 @@ def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         (HEAD + "[[scanner]]\nname='x'\nport='usb:05e0'", "like usb:05e0:1701@1-1.4; `docktally"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={good='€'}", "which is not one byte"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\n" * 2, "two scanners have the same name 'x'"),
+        (SCANNER + "source='tcp'\nport='/dev/ttyUSB0'", "write tcp://HOST:PORT to connect"),
+        (SCANNER + "source='tcp'\nport='tcp://camera'", "tcp-listen://0.0.0.0:PORT to let it"),
+        (SCANNER + "source='tcp'\nport='tcp://camera:99999'", "PORT from 1 to 65535"),
+        (SCANNER + "source='tcp'\nport='tcp://camera:23/x'", "is no address of a network scanner"),
+        (SCANNER + "source='tcp'\nport='socket://camera:23'", "is no address of a network"),
+        (SCANNER + "port='tcp-listen://0.0.0.0:23'", 'write source = "tcp"'),
+        (SCANNER + "source='keyboard'\nport='socket://a:1'", "is no port of a keyboard scanner"),
+        (SCANNER + "port='p'\nno_read=['']", "nothing that a scanner sends"),
+        (SCANNER + "port='p'\nno_read=['€']", "which is not one byte"),
+        (SCANNER + "port='p'\ncode_ids=true", "only those of zebra, honeywell, datalogic"),
+        (SCANNER + "port='p'\ncode_ids=true\nprofile='newland'", "send AIM identifiers"),
         ("gateway = 'b'\n", "site: Field required"),
         ("site = 'central'\ngateway = 'b'\n", "choose another name"),
         ("site = \n", "is not TOML"),

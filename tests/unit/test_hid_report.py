@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import answers
+from gateway.config import Scanner
 from gateway.dialect import NoRead, Remark
 from gateway.framing import FRAME_BYTES_MAX, Frame
 from gateway.hid_report import LOST, Report, Reports, decode
@@ -76,8 +78,9 @@ def test_honeywells_letter_stands_in_for_the_identifier(symbol, data, frame: byt
 
 def test_decoration_goes_and_no_read_is_no_scan() -> None:
     """The suffix meant for a keyboard, the configured ones, and the word for nothing read."""
-    scanner = Reports("generic", prefix="<", suffix=">", no_read=("NR",))
-    frames = heard(scanner, honeywell(b"<ABC>\r\n"), honeywell(b"NR\r"))
+    sort = answers.sorter(Scanner(name="s", port="/dev/hidraw0", no_read=("NR",)))
+    scanner = Reports("generic", sort, prefix=b"<", suffix=b">")
+    frames = heard(scanner, honeywell(b"<ABC>\r\n"), honeywell(b"NR\r", aim=bytes(3)))
     assert frames == [Frame(b"]Q1ABC"), NoRead()]
 
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import answers
+from gateway.config import Scanner
 from gateway.dialect import NoRead, Remark
 from gateway.framing import FRAME_BYTES_MAX, Frame
 from gateway.hid_keyboard import Scans
@@ -243,7 +245,8 @@ def test_the_configured_key_ends_a_code(terminator: str, end: int, frames: list[
 
 def test_prefix_suffix_and_no_read_are_sorted_out() -> None:
     """Decoration goes, and what the scanner types when it read nothing is no scan."""
-    device = keyboard(prefix="<", suffix=">", no_read=("NOREAD",))
+    sort = answers.sorter(Scanner(name="s", port="/dev/input/event0", no_read=("NOREAD",)))
+    device = keyboard(sort=sort, prefix="<", suffix=">")
     heard = device.feed(packed(events(iter([*code("<A>"), *code("NOREAD")]))))
     assert heard == [Frame(b"A"), NoRead()]
 

@@ -57,73 +57,12 @@ def test_no_bytes_break_a_decoder(protocol: str, raw: bytes) -> None:
     assert shown["ok"] or (shown["error_class"] and shown["message"])
 
 
-_SCAN = ssi.Packet(0xF3, ssi.DECODER, 0, b"\x03HELLO-WORLD")
-
-
-def _sent(packet: ssi.Packet) -> bytes:
-    """The packet's bytes as the decoder sends them."""
-    length = 4 + len(packet.data)
-    body = bytes((length, packet.opcode, packet.source, packet.status)) + packet.data
-    return body + (-sum(body) & 0xFFFF).to_bytes(2, "big")
-
-
 def test_our_ssi_commands_are_those_of_the_manual() -> None:
     """What we send has the bytes printed in the manual."""
     assert ssi.encode("START_DECODE").hex() == "04e40400ff14"
     assert ssi.encode("PARAM_SEND", bytes.fromhex("008a08")).hex() != ""
     assert ssi.decode(ssi.encode("CMD_NAK", ssi.NAK_RESEND)).data == ssi.NAK_RESEND
     assert ssi.decode(ssi.encode("BEEP", b"\x00")).source == ssi.HOST
-
-
-@pytest.mark.parametrize("at", range(1, len(_sent(_SCAN))))
-def test_ssi_scan_split_anywhere_is_one_scan(at: int) -> None:
-    """Serial lines cut packets where they like."""
-    reader, raw = ssi.Reader(), b"\x00" + _sent(_SCAN) * 2
-    packets = [*reader.feed(raw[:at]), *reader.feed(raw[at:])]
-    assert packets == [_SCAN, _SCAN]
-    assert ssi.Scans().feed(_SCAN) == b"]C0HELLO-WORLD"
-
-
-def test_ssi_reader_goes_on_after_a_broken_packet() -> None:
-    """A wrong checksum is reported and the next packet is read."""
-    broken = bytearray(_sent(_SCAN))
-    broken[-1] ^= 1
-    first, second = ssi.Reader().feed(bytes(broken) + _sent(_SCAN))
-    assert isinstance(first, Misread)
-    assert first.error_class == "bad_checksum"
-    assert second == _SCAN
-
-
-def test_ssi_scan_over_two_packets_is_joined() -> None:
-    """A long QR code comes in parts; the last one ends it."""
-    scans = ssi.Scans()
-    more = ssi.Packet(0xF3, ssi.DECODER, ssi.MORE_FOLLOWS, b"\x1cfirst ")
-    assert scans.feed(more) is None
-    assert scans.feed(ssi.Packet(0xF3, ssi.DECODER, 0, b"\x1csecond")) == b"]Q1first second"
-
-
-@pytest.mark.parametrize(
-    ("code_type", "data", "frame"),
-    [
-        (0x08, b"012345678905", b"]E00012345678905"),
-        (0x09, b"01234565", b"]E00012345000065"),
-        (0x0B, b"5901234123457", b"]E05901234123457"),
-        (0x0F, b"0109506000134352", b"]C10109506000134352"),
-        (0x4B, b"590123412345712", b"]E3590123412345712"),
-        (0x0F, b"]C110A", b"]C110A"),
-        (0x77, b"???", b"???"),
-    ],
-)
-def test_ssi_code_type_becomes_an_identifier(code_type: int, data: bytes, frame: bytes) -> None:
-    """What the engine says of the symbology reaches the reader as the AIM identifier."""
-    assert ssi.frame_of(code_type, data) == frame
-
-
-def test_ssi_no_read_is_no_barcode() -> None:
-    """NR is what the engine says when the trigger found nothing."""
-    with pytest.raises(Misread) as refused:
-        ssi.Scans().feed(ssi.Packet(0xF3, ssi.DECODER, 0, b"\x00NR"))
-    assert refused.value.error_class == "no_read"
 
 
 def _typed(layout: str, *strokes: tuple[int, int]) -> bytes | None:
