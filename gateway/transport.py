@@ -63,8 +63,8 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
-def named(row: Mapping[str, object]) -> str | None:
-    """The decoder that a request names, or None for the bytes of a barcode.
+def named(row: Mapping[str, object], raw: bytes = b"") -> str | None:
+    """The decoder that a request names or its bytes demand, or None for the bytes of a barcode.
 
     Raises ValueError for a protocol that is not known.
     """
@@ -78,6 +78,16 @@ def named(row: Mapping[str, object]) -> str | None:
     framing = row.get("framing")
     if isinstance(framing, str) and framing.split()[:1] and framing.split()[0] in _TERMINATORS:
         return "framing"
+    return _report(raw)
+
+
+def _report(raw: bytes) -> str | None:
+    """The kind of HID report that these bytes are; as a barcode they would be noise."""
+    if len(raw) == hid_report.REPORT_BYTES and raw[0] == hid_report.REPORT_ID:
+        return "hid_pos"
+    size = hid_keyboard.REPORT_BYTES
+    if raw and len(raw) % size == 0 and not any(raw[1::size]):
+        return "hid_kbd"
     return None
 
 
