@@ -59,8 +59,7 @@ def read(aim: Aim | None, body: bytes, setting: Setting) -> Reading:
     if aim.is_gs1:
         if wanted in _KEYS:
             return _only_key(wanted, text, setting)
-        first = text.lstrip(GS)[:1]
-        if not first or gtin.is_number(first):
+        if not _is_wording(text.replace(GS, "")):
             return _gs1(text, setting)
         # FNC1 in front is older than GS1's use of it; what starts with a letter was never GS1.
         warning = "not_element_strings: an element string starts with digits"
@@ -131,12 +130,18 @@ def _trade_item(digits: str, setting: Setting) -> Reading:
     return gtin.trade_item(digits)
 
 
+def _is_wording(text: str) -> bool:
+    """What somebody printed that starts with no digit; noise on the line looks otherwise."""
+    clean = text.isascii() and not _NOISE.search(text)
+    return clean and text[:1].isprintable() and text[:1] != "" and not text[:1].isdigit()
+
+
 def _plain(text: str, warning: str) -> Reading:
     return Reading("text", fields={"text": text}, warnings=[warning])
 
 
 def _ean(modifier: str, text: str, setting: Setting) -> Reading:
-    if text and not gtin.is_number(text[0]):
+    if _is_wording(text):
         return _plain(text, "not_an_ean: an EAN or UPC symbol holds digits only")
     if modifier in "12":
         length = 2 if modifier == "1" else 5

@@ -159,9 +159,12 @@ def test_what_cannot_be_what_it_claims_is_text(frame: bytes) -> None:
     assert result.warnings[0].partition(":")[0] in {"not_element_strings", "not_an_ean"}
 
 
-@pytest.mark.parametrize("frame", [b"]C1", b"]C1\x1d", b"]E0", b"]E01a", b"]C110", b"]C11-"])
+@pytest.mark.parametrize(
+    "frame",
+    [b"]C1", b"]C1\x1d", b"]E0", b"]E01a", b"]C110", b"]C11-", b"]C1a\0", b"]E0\xff", b"]C1\x1b"],
+)
 def test_what_could_be_what_it_claims_is_held_to_it(frame: bytes) -> None:
-    """Nothing at all, or a digit in front: then the rules of its symbol decide."""
+    """Nothing at all, a digit in front, or noise: then the rules of its symbol decide."""
     assert isinstance(parse(frame, today=_FROZEN), Unreadable)
 
 
