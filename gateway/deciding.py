@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
-from gateway import barcode, labels, repeats, separator_test, station
+from gateway import barcode, labels, repeats, separator_proof, station
 from gateway.barcode import Barcode, Unreadable
 from gateway.config import Scanner
 from gateway.decision import Decision, Known, Refuse, Store, Told
@@ -50,15 +50,15 @@ def _decide(settings: Scanner, state: State, frame: Frame, at: Moment, today: da
     label = labels.read(frame.data)
     if label is not None:
         return station.on_label(defaults, state, label, frame.data, at)
-    result = separator_test.read(frame.data, settings.separators)
+    result = separator_proof.read(frame.data, settings.separators)
     if result is not None:
         return _on_separator_test(state, result)
     meaning = _parse(settings, state, frame.data, today)
     if isinstance(meaning, Unreadable):
         return station.unreadable(state, meaning)
     takes_printed = state.quantity is None and not state.gs_verified
-    if takes_printed and separator_test.is_quantity_doubtful(meaning, settings.separators):
-        return Refuse(state, separator_test.UNTRUSTED)
+    if takes_printed and separator_proof.is_quantity_doubtful(meaning, settings.separators):
+        return Refuse(state, separator_proof.UNTRUSTED)
     raws = state.waiting.raws if state.waiting else ()
     parts = [_parse(settings, state, raw, today) for raw in raws]
     waiting = [part for part in parts if isinstance(part, Barcode)]
@@ -82,10 +82,10 @@ def _parse(settings: Scanner, state: State, raw: bytes, today: date) -> Barcode 
     )
     if state.gs_verified or isinstance(meaning, Unreadable):
         return meaning
-    return separator_test.suspected(meaning, settings.separators)
+    return separator_proof.suspected(meaning, settings.separators)
 
 
-def _on_separator_test(state: State, result: separator_test.Result) -> Told:
+def _on_separator_test(state: State, result: separator_proof.Result) -> Told:
     verified = replace(state, gs_verified=result.problem is None, counted=None)
     text = result.problem or "the separator arrives: this scanner's quantities are trusted"
     return Told(verified, text, refused=result.problem is not None)

@@ -1,9 +1,9 @@
-"""gateway.separator_test: who loses the GS1 separator, and what is believed until it is known."""
+"""gateway.separator_proof: who loses the GS1 separator, and what is believed until it is known."""
 
 import pytest
 
 from dock import Bench
-from gateway import separator_test
+from gateway import separator_proof
 from gateway.decision import Refuse, Told
 
 PASSED = "]C191DOCKTALLY-GS\x1d92OK"
@@ -57,7 +57,7 @@ def test_a_configured_stand_in_passes() -> None:
 @pytest.mark.parametrize("text", ["]C191DOCKTALLY", "]C191OTHER\x1d92OK", "]C0DOCKTALLY-GS"])
 def test_other_labels_are_no_test(text: str) -> None:
     """Company-internal numbers of others are goods like any."""
-    assert separator_test.read(text.encode(), ()) is None
+    assert separator_proof.read(text.encode(), ()) is None
 
 
 @pytest.mark.parametrize(
