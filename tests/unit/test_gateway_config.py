@@ -67,6 +67,8 @@ def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nregion='XX'", "scanner.0.region: "),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\nfeedback={good='€'}", "which is not one byte"),
         (HEAD + "[[scanner]]\nname='x'\nport='p'\n" * 2, "two scanners have the same name 'x'"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nlabel=['gtin']", "at least two different fields"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nlabel=['lot','count']", "add gtin or sscc"),
         ("gateway = 'b'\n", "site: Field required"),
         ("site = 'central'\ngateway = 'b'\n", "choose another name"),
         ("site = \n", "is not TOML"),
