@@ -2,22 +2,24 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import get_args
 
 from gateway import barcode, labels, repeats, separator_proof, station
 from gateway.barcode import Barcode, Unreadable
 from gateway.config import Scanner
 from gateway.decision import Decision, Known, Refuse, Store, Told
-from gateway.framing import Frame
+from gateway.framing import Frame, Problem
 from gateway.station import Defaults
 from gateway.station_state import Last, Moment, State
 
-_PROBLEMS = {
+_PROBLEMS: dict[Problem, str] = {
     "overflow": "64 KiB came without a terminator; check the scanner's suffix",
     "incomplete": "the code broke off: the scanner was unplugged or fell silent",
     "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
     "keys_lost": "keystrokes went missing; scan again, slower if it happens often",
     "bad_report": "the scanner sent a report that cannot be; scan again",
 }
+assert set(_PROBLEMS) == set(get_args(Problem))
 
 
 def decide(settings: Scanner, state: State, frame: Frame, at: Moment, today: date) -> Decision:

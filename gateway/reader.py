@@ -5,11 +5,21 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from gateway import clock, deciding, feedback, ports, profiles, recording, station, station_state
+from gateway import (
+    clock,
+    deciding,
+    feedback,
+    ports,
+    profiles,
+    recording,
+    repeats,
+    station,
+    station_state,
+)
 from gateway.config import Scanner
 from gateway.decision import Decision, DockScan, Known, Refuse, Store, Told
 from gateway.dialect import Heard, NoRead, Outcome, Remark, Say
@@ -62,6 +72,8 @@ class Reader:
         self._problem: str | None = None
         self._state = State()
         self._state_epoch: UUID | None = None
+        #: The frame before, if it could not be stored: sent again, it is no repeat of an equal one.
+        self._lost: str | None = None
 
     async def run(self) -> None:
         """Read the scanner until cancelled, through every unplug."""
@@ -106,11 +118,14 @@ class Reader:
         )
 
     def _overdue(self) -> str | None:
+        waiting = self._state.waiting
+        if waiting is None:
+            return None
         stamp = clock.stamp()
         now = Moment(stamp.boot_id, stamp.monotonic_us)
         if not station.is_overdue(self._defaults, self._state, now):
             return None
-        return "a label is incomplete: scan its other barcodes; nothing is booked for it yet"
+        return f"label: {waiting.missing} still missing; nothing is booked for it"
 
     async def _turn(self) -> None:
         news = await self._port.next(self._quiet_s if self._dialect.pending else None)
@@ -176,6 +191,9 @@ class Reader:
         # What waited for a slow disk came when it came: the repeat window goes by that.
         waited_us = int((asyncio.get_running_loop().time() - at_s) * 1_000_000)
         at = Moment(stamp.boot_id, max(0, stamp.monotonic_us - waited_us))
+        digest, lost = repeats.digest(frame), self._lost
+        frame = replace(frame, again=frame.again and digest != lost)
+        self._lost = None
         outcome: Outcome = "stored"
         pattern: Pattern | None
         try:
@@ -186,7 +204,7 @@ class Reader:
             pattern, text = await self._accept(decision, now, stamp)
         except Unavailable as error:
             pattern, text = self._refuse(str(error))
-            outcome = "lost"
+            outcome, self._lost = "lost", digest
         handshake = self._dialect.answer(outcome)
         if pattern is None:
             log.info("scanner %s: %s", self.settings.name, text)
@@ -238,8 +256,12 @@ class Reader:
     ) -> tuple[Pattern | None, str]:
         text = known.text
         if known.scan is not None:
-            seq = await self._append(known.scan, self._state, now, stamp)
-            text = f"seq {seq}: {text}"
+            try:
+                seq = await self._append(known.scan, self._state, now, stamp)
+                text = f"seq {seq}: {text}"
+            except Unavailable as error:
+                # What it repeats is stored: a bad beep would make somebody scan it a third time.
+                text = f"{text}, not kept: {error}"
         if known.good is None:
             return None, text
         if not known.good:

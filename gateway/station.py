@@ -58,7 +58,7 @@ def on_label(
     state = replace(state, counted=None)
     match label.type:
         case "command":
-            return _on_command(defaults, state, label.value, raw, at)
+            return _on_command(defaults, state, label.value, raw)
         case "location":
             at_place = _at(state, state.mode or defaults.kind, label.value)
             return Told(replace(at_place, session=at))
@@ -96,7 +96,8 @@ def on_goods(
         or not joining.belongs(defaults.label, waiting, barcode)
     ):
         if alone:
-            return dropped(state, then="this one is kept", fresh=Waiting((barcode.raw,), at))
+            fresh = Waiting((barcode.raw,), alone, at)
+            return dropped(state, then="this one is kept", fresh=fresh)
         return dropped(state, then="this one was not booked, scan it again too")
     missing = joining.missing(defaults.label, parts)
     if missing:
@@ -127,9 +128,8 @@ def _on_part(
     raws = state.waiting.raws if state.waiting else ()
     if barcode.raw not in raws:
         raws = (*raws, barcode.raw)
-    return Told(
-        replace(state, waiting=Waiting(raws, at), counted=None), f"label: {missing} still missing"
-    )
+    waiting = Waiting(raws, missing, at)
+    return Told(replace(state, waiting=waiting, counted=None), f"label: {missing} still missing")
 
 
 def is_overdue(defaults: Defaults, state: State, at: Moment) -> bool:
@@ -143,6 +143,7 @@ def dropped(state: State, *, then: str | None, fresh: Waiting | None = None) -> 
     `then` is about the scan that caused it; None when somebody wanted it so (UNDO).
     """
     assert state.waiting is not None
+    lacked = f"lacked its {state.waiting.missing}"
     *others, last = state.waiting.raws
     scan = DockScan(
         kind="unreadable",
@@ -151,19 +152,12 @@ def dropped(state: State, *, then: str | None, fresh: Waiting | None = None) -> 
         symbology=repeats.aim_of(last),
         operator=state.operator,
         document=state.document,
-        reason="incomplete_label: the other barcodes of this label were not scanned",
+        reason=f"incomplete_label: {lacked}",
     )
-    said = (
-        "the label before was incomplete; nothing was booked for it, scan its barcodes again"
-        if then
-        else None
+    refused = then and (
+        f"the label before {lacked}; nothing was booked for it; scan its barcodes again; {then}"
     )
-    return Store(
-        replace(state, waiting=fresh),
-        scan,
-        refused=said and f"{said}; {then}",
-        own=False,
-    )
+    return Store(replace(state, waiting=fresh), scan, refused, own=False)
 
 
 def unless_counted(store: Store, known: Unit | None) -> Store:
@@ -197,14 +191,14 @@ def unreadable(state: State, barcode: Unreadable) -> Store:
     return Store(state, scan, refused=scan.reason)
 
 
-def _on_command(defaults: Defaults, state: State, command: str, raw: bytes, at: Moment) -> Decision:
+def _on_command(defaults: Defaults, state: State, command: str, raw: bytes) -> Decision:
     if command == "END":
         return Told(State(undoable=state.undoable, gs_verified=state.gs_verified))
     if command != "UNDO":
         # Locations do not outlive a change of mode: where goods were received must not silently
         # become where they are picked from.
-        fresh = replace(_without_quantity(state), mode=_MODES[command], session=at)
-        return Told(replace(fresh, location=None, to_location=None))
+        fresh = replace(_without_quantity(state), location=None, to_location=None)
+        return Told(replace(fresh, mode=_MODES[command]))
     if state.waiting:
         return dropped(state, then=None)
     if not state.undoable:

@@ -55,9 +55,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Barcodes of a label that is not complete yet; `at` is when the newest came."""
+    """Barcodes of a label, what it lacks (in words), and when the newest of them came."""
 
     raws: tuple[Raw, ...]
+    missing: str
     at: Moment
 
 
@@ -65,8 +66,8 @@ class Waiting:
 class State:
     """What the operator has told the station, and what it has to remember of its scans.
 
-    `location` and `to_location` are scanned labels. `session` began with the last COUNT or location
-    label. `counted` is the scan before, if that was goods.
+    `location` and `to_location` are scanned labels. `session` began with the last location label,
+    without which nobody can count. `counted` is the scan before, if that was goods.
     """
 
     mode: ScanKind | None = None

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import random
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +111,32 @@ async def test_an_undo_that_was_not_answered_is_obeyed_once(tmp_path: Path, scan
     async with bench(tmp_path / "data", scanner, LIMITS) as after:
         assert await after.frame(UNDO, again=True) == ACK + GOOD
         assert [kind for kind, _, _ in after.events()] == ["receive", "receive", "undo"]
+
+
+async def test_a_box_that_was_not_stored_is_no_repeat_of_an_equal_one(
+    tmp_path: Path, scanner: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two equal boxes met a full disk: when the scanner sends it again, it counts."""
+    async with bench(tmp_path / "data", scanner, OutboxLimits(disk_reserve_bytes=1)) as dock:
+        assert await dock.frame(ITEM) == ACK + GOOD
+        with monkeypatch.context() as full:
+            full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+            assert await dock.frame(ITEM) == NAK + REFUSED
+            assert await dock.frame(ITEM, again=True) == NAK + REFUSED
+        assert await dock.frame(ITEM, again=True) == ACK + GOOD
+        assert dock.events() == [("receive", None, None)] * 2
+
+
+async def test_a_repeat_that_finds_no_room_is_known_all_the_same(
+    tmp_path: Path, scanner: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scan is stored: a bad beep would make somebody scan it once more."""
+    async with bench(tmp_path / "data", scanner, OutboxLimits(disk_reserve_bytes=1)) as dock:
+        assert await dock.frame(ITEM) == ACK + GOOD
+        with monkeypatch.context() as full:
+            full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+            assert await dock.frame(ITEM, again=True) == ACK + GOOD
+        assert dock.events() == [("receive", None, None)]
 
 
 async def test_a_scan_that_was_not_stored_counts_when_it_is_sent_again(

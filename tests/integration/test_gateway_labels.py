@@ -100,12 +100,13 @@ def test_half_a_label_is_given_up_loudly_and_its_bytes_are_kept(
     try:
         assert gateway.left.scan(LOT) == GOOD
         wait_until(
-            lambda: "incomplete" in (scanner(central, "left").problem or ""), "the state says it"
+            lambda: "gtin still missing" in (scanner(central, "left").problem or ""),
+            "the state says it",
         )
         assert gateway.left.scan(ITEM) == REFUSED
         wait_until(lambda: len(central.events) == 1, "the bytes are kept")
         assert (central.events[0].kind, central.events[0].raw) == ("unreadable", LOT)
-        assert central.events[0].reason.startswith("incomplete_label")
+        assert central.events[0].reason == "incomplete_label: lacked its gtin"
         assert "nothing was booked for it" in gateway.log()
         assert gateway.left.scan(PLACE) == GOOD  # or it would be taken for a bounce
         assert gateway.left.scan(ITEM) == GOOD

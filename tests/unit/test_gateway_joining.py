@@ -23,11 +23,11 @@ def loud(decision: Decision, says: str) -> DockScan:
     """Assert that waiting barcodes were dropped loudly; return the event that keeps them."""
     assert isinstance(decision, Store), decision
     assert decision.refused is not None
-    assert decision.refused.startswith("the label before was incomplete; nothing was booked for it")
-    assert says in decision.refused
+    assert decision.refused.startswith("the label before lacked its ")
+    assert f"; nothing was booked for it; scan its barcodes again; {says}" in decision.refused
     assert decision.scan.kind == "unreadable"
     assert decision.scan.reason is not None
-    assert decision.scan.reason.startswith("incomplete_label")
+    assert decision.scan.reason.startswith("incomplete_label: lacked its ")
     return decision.scan
 
 

@@ -155,7 +155,7 @@ def test_the_state_survives_its_bytes() -> None:
     at = Moment("boot", 5)
     state = State(
         "pick", "A", "B", "MIKA", "PO", 4, (1, 2), at, at, Last("d", at, True, True, 2),
-        Counted(("01",), at), Waiting((b"\xff", b"1"), at), True,
+        Counted(("01",), at), Waiting((b"\xff", b"1"), "lot", at), True,
     )  # fmt: skip
     assert station_state.decode(station_state.encode(state)) == state
 
