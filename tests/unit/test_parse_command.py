@@ -125,7 +125,7 @@ def test_many_lines_get_one_answer_each(
         {"raw_text": "010703206980498810A|37X".replace("X", "5"), "separator": "|"},
         {"raw_text": "10A", "aim": "]C1"},
         {"raw_hex": "04e40400ff14", "protocol": "ssi"},
-        {"raw_text": r"5901234123457\r", "framing": "CR"},
+        {"raw_text": r"5901234123457\r", "framing": "cr"},
         {"raw_text": "1", "region": "mars"},
         "[" * 100_000,
     )
