@@ -77,6 +77,8 @@ class Reader:
 
     async def run(self) -> None:
         """Read the scanner until cancelled, through every unplug."""
+        with contextlib.suppress(Unavailable):  # the first scan tries again, and says so
+            self._load_state()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._port.run())
             while True:
@@ -155,8 +157,6 @@ class Reader:
                 await scan
                 raise
         if isinstance(news, Up):
-            with contextlib.suppress(Unavailable):  # the next scan tries again, and says so
-                self._load_state()
             await self._greet()
         if not isinstance(news, Chunk) or heard:
             self._changed()
