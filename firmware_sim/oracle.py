@@ -3,7 +3,8 @@
 A scan that beeped good must be there exactly once and in its scanner's order; one without a beep
 may be there once; one that was refused must not, save that unreadable bytes are kept. Which of the
 silent ones are there is found by the cheapest way to lay the journal over the ledger, and the stock
-follows from that.
+follows from that. A `repeat` moves nothing: a bouncing trigger sent it beside its scan, or somebody
+pressed again who did not hear that the first press was stored.
 """
 
 from collections import Counter, defaultdict, deque
@@ -67,14 +68,21 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A press that has to be in the ledger, or may be when it was silent."""
+    """A press that has to be in the ledger, or may be when it was silent.
+
+    `echo`: what a bouncing trigger sent a second time, which may be kept as a repeat.
+    """
 
     press: Press
     must: bool
+    echo: bool = False
 
     def fits(self, fact: Fact) -> bool:
         """Return whether `fact` can be what became of this press."""
         raw = fact.raw.rstrip(b"\r\n")
+        if self.echo or fact.kind == "repeat":
+            again = self.echo or self.press.again_of is not None
+            return again and fact.kind == "repeat" and raw == self.press.sent
         if self.press.cut:
             return bool(raw) and self.press.sent.startswith(raw) and not fact.postings
         return raw == self.press.sent
@@ -107,6 +115,8 @@ def expectations(entries: Sequence[truth.Line]) -> dict[str, list[Expected]]:
             expected[press.scanner].append(Expected(press, must=not full))
         elif press.n not in refused:
             expected[press.scanner].append(Expected(press, must=press.n in heard))
+            if press.bounced:
+                expected[press.scanner].append(Expected(press, must=False, echo=True))
     return expected
 
 
@@ -154,7 +164,7 @@ def _walk(
             laid.pairs.append((expected[i].press, facts[j]))
         elif at == (i, j + 1):
             laid.extra.append(facts[j])
-        else:
+        elif not expected[i].echo:
             (laid.lost if expected[i].must else laid.silent).append(expected[i].press)
         at = (i, j)
     for part in (laid.pairs, laid.lost, laid.silent, laid.extra):
@@ -171,17 +181,21 @@ def differences(laid: Laid) -> list[str]:
     found += [f"EXTRA: nobody pressed this, or not that often: {fact}" for fact in laid.extra]
     seqs: dict[tuple[str, str], int] = {}
     undoable: list[Fact] = []
+    counted: list[Press] = []
     for press, fact in laid.pairs:
         stream = (fact.gateway, fact.epoch)
         if fact.seq <= seqs.get(stream, 0):
             found.append(f"ORDER: {fact} was applied after seq {seqs[stream]}")
         seqs[stream] = fact.seq
-        reason = _wrong(press, fact, undoable)
+        repeat = fact.kind == "repeat"
+        reason = _wrong_repeat(press, fact, counted) if repeat else _wrong(press, fact, undoable)
         if reason:
             found.append(f"WRONG: {reason}; press {press.n}: {_say(press)}; ledger: {fact}")
+        if fact.kind == press.meaning.kind:
+            counted.append(press)
         if fact.kind == "undo":
             del undoable[-1:]
-        elif fact.kind != "unreadable":
+        elif fact.kind not in {"unreadable", "repeat"}:
             undoable.append(fact)
     return found
 
@@ -192,6 +206,15 @@ def _say(press: Press) -> str:
         f"{meaning.kind} {meaning.units} x {meaning.text or meaning.sku} ({meaning.eaches} eaches "
         f"of {meaning.sku}) from {meaning.origin} to {meaning.target}, raw {press.raw}"
     )
+
+
+def _wrong_repeat(press: Press, fact: Fact, counted: Sequence[Press]) -> str | None:
+    if fact.postings:
+        return "a repeat moved stock"
+    for earlier in reversed(counted):
+        if earlier is press or (press.again_of is not None and earlier.raw == press.raw):
+            return None
+    return "it is kept as a repeat of a scan that is not there"
 
 
 def _wrong(press: Press, fact: Fact, undoable: Sequence[Fact]) -> str | None:
@@ -276,6 +299,8 @@ def _change(
     if press is None:
         return _as_posted(fact)
     meaning = press.meaning
+    if fact.kind == "repeat":
+        return {}
     if meaning.outcome == "undo" and fact.undo_of is not None:
         taken_back = done.get((fact.gateway, fact.epoch, fact.undo_of), {})
         return {key: -quantity for key, quantity in taken_back.items()}

@@ -23,6 +23,7 @@ Profile = Literal[
 ]
 Layout = Literal["us", "gb", "de", "fr", "es", "it"]
 ScanKind = Literal["receive", "putaway", "move", "pick", "ship", "return", "count", "damage"]
+LabelField = Literal["gtin", "sscc", "lot", "serial", "expiry", "count"]
 
 
 class Signals(Section):
@@ -78,6 +79,8 @@ class Scanner(Section):
     separators: tuple[str, ...] = ()
     aim_required: bool = False
     repeat_window_ms: int = Field(default=300, ge=0, le=10_000)
+    label: tuple[LabelField, ...] = ()
+    label_window_ms: int = Field(default=30_000, ge=1_000, le=600_000)
     feedback: Signals = Signals()
 
     @property
@@ -134,6 +137,15 @@ class Scanner(Section):
                 "instead, and leave code_ids out"
             )
         return self
+
+    @field_validator("label")
+    @classmethod
+    def _names_goods(cls, label: tuple[LabelField, ...]) -> tuple[LabelField, ...]:
+        if label and (len(label) < 2 or len(set(label)) < len(label)):
+            raise ValueError("a label of several barcodes has at least two different fields")
+        if label and not {"gtin", "sscc"}.intersection(label):
+            raise ValueError("no field of this label names goods; add gtin or sscc")
+        return label
 
 
 class OutboxLimits(Section):

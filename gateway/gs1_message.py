@@ -6,6 +6,8 @@ lot, and the quantity on the label would silently become one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.gs1_table import Identifier, Table, table
 from gateway.reading import Misread
 
@@ -105,9 +107,7 @@ def combination_warnings(elements: Parsed) -> list[str]:
     present = {identifier.ai for identifier, _ in elements}
     warnings = []
     for identifier, _ in elements:
-        if identifier.requires and not any(
-            all(_is_present(ai, present) for ai in group) for group in identifier.requires
-        ):
+        if not is_met(identifier.requires, present):
             choices = " or ".join("+".join(group) for group in identifier.requires)
             warnings.append(f"ai_combination: ({identifier.ai}) needs {choices} beside it")
         warnings.extend(
@@ -119,7 +119,12 @@ def combination_warnings(elements: Parsed) -> list[str]:
     return list(dict.fromkeys(warnings))
 
 
-def _is_present(pattern: str, present: set[str]) -> bool:
+def is_met(requires: tuple[tuple[str, ...], ...], present: Collection[str]) -> bool:
+    """Return whether one of the groups of AIs (or patterns such as "310n") is all there."""
+    return not requires or any(all(_is_present(ai, present) for ai in group) for group in requires)
+
+
+def _is_present(pattern: str, present: Collection[str]) -> bool:
     if pattern[-1] != "n":
         return pattern in present
     return any(_matches(ai, pattern) for ai in present)

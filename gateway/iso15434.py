@@ -19,10 +19,12 @@ _HEADER = "[)>"
 # Spellings of RS, GS and EOT of more than one character; a single one needs no list.
 _SPELLINGS = (
     ("<RS>", "<GS>", "<EOT>"),
+    ("<rs>", "<gs>", "<eot>"),
     ("{RS}", "{GS}", "{EOT}"),
     ("[RS]", "[GS]", "[EOT]"),
     ("^^", "^]", "^D"),
     (r"\x1e", r"\x1d", r"\x04"),
+    (r"\x1E", r"\x1D", r"\x04"),
     (r"\u001e", r"\u001d", r"\u0004"),
 )
 _RS, _GS, _EOT = "\x1e", "\x1d", "\x04"

@@ -1,9 +1,10 @@
-"""`docktally labels`: prints the control sheet and location labels, as PDF or SVG."""
+"""`docktally labels`: prints control labels and the separator test, as PDF or SVG."""
 
 import argparse
 import csv
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from reportlab.graphics import renderPDF, renderSVG
@@ -13,7 +14,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
-from gateway import labels
+from gateway import labels, separator_proof
 from gateway.labels import COMMANDS, Label, LabelType
 
 _COLUMNS, _ROWS = 2, 7
@@ -27,6 +28,19 @@ _CAPTIONS: dict[LabelType, str] = {
     "command": "{}", "location": "{}", "document": "document {}", "operator": "operator {}",
     "quantity": "x {}",
 }  # fmt: skip
+
+
+#: How reportlab writes the function character that makes a Code 128 a GS1-128 and parts it.
+_FNC1 = "\xf1"
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """One label on the sheet: `code` is what its bars say, `text` the same for people."""
+
+    caption: str
+    code: str
+    text: str
 
 
 class LabelError(Exception):
@@ -46,7 +60,23 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def write(wanted: list[Label], out: Path) -> list[Path]:
+def control(label: Label) -> Printed:
+    """Return a control label as it is printed."""
+    text = labels.text_of(label)
+    return Printed(_CAPTIONS[label.type].format(label.value), text, text)
+
+
+def separator_test() -> Printed:
+    """Return the GS1-128 label that shows whether a scanner sends the separator."""
+    elements = separator_proof.ELEMENTS
+    return Printed(
+        "separator test (GS1)",
+        "".join(_FNC1 + ai + value for ai, value in elements),
+        "".join(f"({ai}){value}" for ai, value in elements),
+    )
+
+
+def write(wanted: list[Printed], out: Path) -> list[Path]:
     """Write a PDF, or one SVG a page; return the files. LabelError says what is wrong."""
     pages = [_page(part) for part in _parts(wanted, _COLUMNS * _ROWS)]
     if out.suffix.lower() == ".pdf":
@@ -65,7 +95,7 @@ def write(wanted: list[Label], out: Path) -> list[Path]:
     return names
 
 
-def _page(wanted: list[Label]) -> Drawing:
+def _page(wanted: list[Printed]) -> Drawing:
     width, height = A4
     page = Drawing(width, height)
     cell_width = (width - 2 * _MARGIN) / _COLUMNS
@@ -78,24 +108,22 @@ def _page(wanted: list[Label]) -> Drawing:
     return page
 
 
-def _cell(label: Label, width: float) -> Group:
+def _cell(label: Printed, width: float) -> Group:
     """Draw one label: what it does in words, the barcode, and its text for typing."""
-    text = labels.text_of(label)
     module = _MODULE
-    bars = _bars(text, module)
+    bars = _bars(label.code, module)
     if bars.width > width:
         module *= width / bars.width
         if module < _MODULE_MIN:
-            raise LabelError(f"{label.value!r} is too long to be printed as a readable barcode")
-        bars = _bars(text, module)
+            raise LabelError(f"{label.caption!r} is too long to be printed as a readable barcode")
+        bars = _bars(label.code, module)
     group = Group(*bars.contents)
     group.translate((width - bars.width) / 2, 8 * mm)
-    caption = _CAPTIONS[label.type].format(label.value)
     middle = {"textAnchor": "middle"}
     return Group(
         group,
-        String(width / 2, 27 * mm, caption, fontName="Helvetica-Bold", fontSize=14, **middle),
-        String(width / 2, 3 * mm, text, fontName="Courier", fontSize=8, **middle),
+        String(width / 2, 27 * mm, label.caption, fontName="Helvetica-Bold", fontSize=14, **middle),
+        String(width / 2, 3 * mm, label.text, fontName="Courier", fontSize=8, **middle),
     )
 
 
@@ -110,7 +138,7 @@ def _bars(text: str, module: float) -> Drawing:
     )
 
 
-def _wanted(options: argparse.Namespace) -> Iterator[Label]:
+def _wanted(options: argparse.Namespace) -> Iterator[Printed]:
     given: list[tuple[LabelType, Iterable[str]]] = [
         ("location", options.locations),
         ("location", _of_csv(options.locations_csv) if options.locations_csv else ()),
@@ -119,15 +147,17 @@ def _wanted(options: argparse.Namespace) -> Iterator[Label]:
         ("quantity", options.quantities),
     ]
     chosen = [(kind, value) for kind, values in given for value in values]
-    if options.commands or not chosen:
-        yield from (Label("command", name) for name in _ORDER)
+    if options.commands or not (chosen or options.gs_test):
+        yield from (control(Label("command", name)) for name in _ORDER)
     for kind, value in chosen:
         label = Label(kind, value)
         check = labels.read(labels.text_of(label).encode("latin-1", "replace"))
         if check != label:
             reason = getattr(check, "message", "use printable ASCII characters")
             raise LabelError(f"{kind} {value!r} makes no label: {reason}")
-        yield label
+        yield control(label)
+    if options.gs_test:
+        yield separator_test()
 
 
 def _of_csv(path: Path) -> Iterator[str]:
@@ -138,7 +168,7 @@ def _of_csv(path: Path) -> Iterator[str]:
         yield from (row["code"].strip() for row in rows if (row["code"] or "").strip())
 
 
-def _parts(wanted: list[Label], size: int) -> Iterator[list[Label]]:
+def _parts(wanted: list[Printed], size: int) -> Iterator[list[Printed]]:
     return (wanted[start : start + size] for start in range(0, len(wanted), size))
 
 
@@ -162,5 +192,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--documents", type=_list, default=[], metavar="PO-1", help="orders, notes")
     parser.add_argument(
         "--quantities", type=_list, default=[], metavar="2,6,12", help="for one scan"
+    )
+    parser.add_argument(
+        "--gs-test",
+        action="store_true",
+        help="the label that shows whether a scanner sends the GS1 separator",
     )
     return parser

@@ -13,18 +13,19 @@ import queue
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from gateway import outbox_file, salvage
+from gateway import outbox_file, salvage, unit_table
 from gateway.config import OutboxLimits
 from gateway.outbox_file import Connect, Extent, Record, Write
 from gateway.outbox_writer import OutboxWriter
+from gateway.unit import Unit
 from wire.errors import Unavailable
 from wire.events import COUNT_MAX, OutboxState
 
@@ -102,6 +103,8 @@ class Outbox:
         self._ack_flush: asyncio.TimerHandle | None = None
         self._reader: sqlite3.Connection | None = None
         self._trouble: str | None = None
+        #: Labelled units that are just being counted: a lock, and how many scanners use it.
+        self._units: dict[str, tuple[asyncio.Lock, int]] = {}
         #: Called after every commit, before anybody who waited for it goes on.
         self.on_commit: Callable[[], None] = lambda: None
 
@@ -176,6 +179,29 @@ class Outbox:
             raise Unavailable(self._trouble or "the outbox is not open yet")
         rows = self._read("SELECT state FROM station WHERE scanner = ?", scanner)
         return next((bytes(state) for (state,) in rows), None)
+
+    def unit(self, name: str) -> Unit | None:
+        """Return what a labelled unit was counted as last, None when that was taken back or never.
+
+        Raises Unavailable as `station`.
+        """
+        if self._extent is None:
+            raise Unavailable(self._trouble or "the outbox is not open yet")
+        found = unit_table.counted((row[0], row[1]) for row in self._read(unit_table.FIND, name))
+        return next((Unit(seq, step) for seq, step in found), None)
+
+    @asynccontextmanager
+    async def alone_with(self, name: str) -> AsyncIterator[None]:
+        """Keep other scanners from counting the labelled unit `name` at the same moment."""
+        lock, users = self._units.get(name, (asyncio.Lock(), 0))
+        self._units[name] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._units.pop(name)
+            if users > 1:
+                self._units[name] = (lock, users - 1)
 
     def acknowledge(self, seq: int) -> None:
         """Central has all up to `seq`. A lower seq than before makes the journal pending again."""

@@ -7,16 +7,18 @@ the size of any range of rows is the difference of two rows, whatever their numb
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from gateway import unit_table
 from gateway.config import OutboxLimits
 from wire.errors import Unavailable
 
-SCHEMA_VERSION = 1
+#: Version 2 added the table of labelled units.
+SCHEMA_VERSION = 2
 #: What a row costs besides its event: keys, page headers, its share of index pages.
 ROW_OVERHEAD_BYTES = 64
 #: Rows of the journal deleted with one commit: enough to keep up, too few to be felt.
@@ -36,11 +38,17 @@ Connect = Callable[[Path], sqlite3.Connection]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one scan leaves behind: its event as JSON, the station's new state, or both."""
+    """What one scan leaves behind: its event as JSON, the station's new state, or both.
+
+    `unit`: name and step of the labelled unit that the event counts; `undo_of`: seq of the event
+    that it takes back.
+    """
 
     event: bytes | None
     scanner: str
     station: bytes | None
+    unit: tuple[str, str] | None = None
+    undo_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,12 @@ class OutboxFile:
                 f"{self.path} was written by a newer Docktally (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}); install the newer version again"
             )
-        if version == 0:
+        if version < SCHEMA_VERSION:
             with _Transaction(self._connection):
-                for statement in _SCHEMA:
+                if version == 0:
+                    self._create()
+                for statement in unit_table.SCHEMA:
                     self._execute(statement)
-                self._execute("INSERT INTO meta VALUES ('epoch', ?), ('acked', '0')", str(uuid4()))
                 self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self.epoch = UUID(self._one("SELECT value FROM meta WHERE key = 'epoch'")[0])
         self.acked_seq = int(self._one("SELECT value FROM meta WHERE key = 'acked'")[0])
@@ -109,6 +118,11 @@ class OutboxFile:
         self.first_seq, base = first or (1, ROW_OVERHEAD_BYTES)
         #: The running sum just below the first row.
         self._base_total = base - ROW_OVERHEAD_BYTES
+
+    def _create(self) -> None:
+        for statement in _SCHEMA:
+            self._execute(statement)
+        self._execute("INSERT INTO meta VALUES ('epoch', ?), ('acked', '0')", str(uuid4()))
 
     def extent(self) -> Extent:
         """Return which rows there are."""
@@ -142,12 +156,18 @@ class OutboxFile:
                         record.scanner,
                         record.station,
                     )
+                unit_table.put(self._connection, seq, record.unit, record.undo_of)
                 seqs.append(seq)
             first, base = self._evict(total)
             self._put_ack()
         self.last_seq, self._last_total = seq, total
         self.first_seq, self._base_total = first, base
         return seqs
+
+    def remember(self, units: Iterable[unit_table.Row]) -> None:
+        """Take over what another outbox knew of labelled units."""
+        with _Transaction(self._connection):
+            unit_table.add(self._connection, units)
 
     def touch(self) -> None:
         """Commit the acknowledged seq alone; Unavailable or sqlite3.Error as `write`."""
@@ -160,6 +180,7 @@ class OutboxFile:
         """Delete rows above `seq`: of a commit that was refused but reached the disk after all."""
         if self.last_seq > seq:
             self._execute("DELETE FROM events WHERE seq > ?", seq)
+            unit_table.forget_after(self._connection, seq)
             self._last_total = self._total_at(seq)
             self.last_seq = seq
 

@@ -84,7 +84,7 @@ def from_json(row: object) -> Request:
         region=region,
         separators=tuple(separators),
         aim_required=row.get("aim_required") is True,
-        protocol=transport.named(row),
+        protocol=transport.named(row, raw),
         options=row,
     )
 

@@ -49,13 +49,25 @@ def _reading(barcode: Barcode) -> dict[str, object]:
     if barcode.ais:
         shown["ais"] = [list(pair) for pair in barcode.ais]
     shown.update(_values(barcode))
+    if names := _candidates(barcode):
+        shown["candidates"] = names
     if barcode.candidates:
-        shown["candidates"] = [candidate.kind for candidate in barcode.candidates]
         shown["readings"] = [_reading(candidate) for candidate in barcode.candidates]
         for candidate in barcode.candidates:
             for name, value in _values(candidate).items():
                 shown.setdefault(name, value)
     return shown
+
+
+def _candidates(barcode: Barcode) -> list[str]:
+    """What the bytes can be taken for: several choices of an ambiguous one, else what it holds."""
+    if barcode.kind == "ambiguous":
+        return [candidate.kind for candidate in barcode.candidates]
+    if barcode.kind not in ("gtin", "gs1", "sscc"):
+        return []
+    upc = "upc_a" in barcode.derived and (barcode.aim is None or barcode.kind == "gs1")
+    held = (("gtin", barcode.gtin14), ("upc", upc), ("sscc", barcode.sscc), ("gs1", barcode.ais))
+    return [name for name, value in held if value]
 
 
 def _values(barcode: Barcode) -> dict[str, object]:

@@ -25,8 +25,13 @@ from gateway.symbology import Aim
 _PROOF = frozenset(
     ("00", "01", "02", "03", "253", "255", "402", "8003", "8006", "8017", "8018", "8026")
 )
-# Labels do not carry these; a loose cable or a wrong baud rate does.
-_NOISE = re.compile("[\x00\x7f-\x9f]")
+# Labels do not carry these; a loose cable, a wrong baud rate or a packet of another protocol does.
+_NOISE = re.compile("[\x00-\x03\x05-\x08\x0e-\x1b\x7f-\x9f]")
+# What keyboards and terminals make of GS; no data of a GS1 barcode, so they can be nothing else.
+_PICTURES_OF_GS = ("\u241d", "\uf70b")
+# Characters outside the set that GS1 allows in data: where one parts element strings that are all
+# right, it was sent instead of GS.
+_STAND_IN = re.compile(r"[#$@\[\\\]^`{|}~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,22 @@ def read(aim: Aim | None, body: bytes, setting: Setting) -> Reading:
         text = body.decode("latin-1")
     wanted = _normal(setting.symbology) if setting.symbology else ""
     if aim is None:
+        if wanted.startswith("gs1"):
+            return _gs1(text, setting)
         reader = _READERS.get(wanted)
         return _restricted(reader(text), setting) if reader else _untyped(text, setting)
     if aim.is_gs1:
-        return _only_key(wanted, text, setting) if wanted in _KEYS else _gs1(text, setting)
+        if wanted in _KEYS:
+            return _only_key(wanted, text, setting)
+        if not _is_wording(text.replace(GS, "")):
+            return _gs1(text, setting)
+        # FNC1 in front is older than GS1's use of it; what starts with a letter was never GS1.
+        warning = "not_element_strings: an element string starts with digits"
+        if not iso15434.is_envelope(text):
+            return _plain(text, warning)
+        label = iso15434.read(text, setting.today)
+        label.warnings.append(warning)
+        return label
     if aim.letter == "E":
         return _ean(aim.modifier, text, setting)
     if aim.letter in "IX" and len(text) in (13, 14) and gtin.is_number(text):
@@ -61,7 +78,7 @@ def read(aim: Aim | None, body: bytes, setting: Setting) -> Reading:
 def _normal(name: str) -> str:
     """One spelling for "EAN-13", "ean13" and "UPC-A sent as 13 digits"."""
     squeezed = "".join(char for char in name.lower() if char.isalnum())
-    for stem in ("upcasent", "databar"):
+    for stem in ("upcasent", "databar", "isbn", "issn", "sscc"):
         if squeezed.startswith(stem):
             return stem.removesuffix("sent")
     return squeezed
@@ -70,7 +87,12 @@ def _normal(name: str) -> str:
 def _gs1(text: str, setting: Setting) -> Reading:
     for separator in setting.separators:
         text = text.replace(separator, GS)
+    stand_ins = [picture for picture in _PICTURES_OF_GS if picture in text]
+    for picture in stand_ins:
+        text = text.replace(picture, GS)
     elements, warnings = gs1_message.read(text)
+    if stand_ins:
+        warnings.append("substituted_control_chars")
     return Reading(
         "gs1",
         ais=tuple((identifier.ai, value) for identifier, value in elements),
@@ -108,7 +130,19 @@ def _trade_item(digits: str, setting: Setting) -> Reading:
     return gtin.trade_item(digits)
 
 
+def _is_wording(text: str) -> bool:
+    """What somebody printed that starts with no digit; noise on the line looks otherwise."""
+    clean = text.isascii() and not _NOISE.search(text)
+    return clean and text[:1].isprintable() and text[:1] != "" and not text[:1].isdigit()
+
+
+def _plain(text: str, warning: str) -> Reading:
+    return Reading("text", fields={"text": text}, warnings=[warning])
+
+
 def _ean(modifier: str, text: str, setting: Setting) -> Reading:
+    if _is_wording(text):
+        return _plain(text, "not_an_ean: an EAN or UPC symbol holds digits only")
     if modifier in "12":
         length = 2 if modifier == "1" else 5
         if not gtin.is_number(text) or len(text) != length:
@@ -122,7 +156,11 @@ def _ean(modifier: str, text: str, setting: Setting) -> Reading:
             raise Misread("bad_length", f"an add-on has 2 or 5 digits, not {len(add_on)}")
     lengths = (8,) if modifier == "4" else (13,)
     digits = gtin.require(number, lengths, f"an EAN-{lengths[0]}", over="value_too_long")
-    reading = gtin.trade_item(digits) if modifier == "4" else _trade_item(digits, setting)
+    reading = (
+        _short_restricted(gtin.trade_item(digits), digits, setting)
+        if modifier == "4"
+        else _trade_item(digits, setting)
+    )
     if add_on:
         reading.fields["addon"] = add_on
     if mark:
@@ -138,7 +176,7 @@ def _printed_number(letter: str, text: str) -> Reading:
     if letter == "I" and len(text) == 14:
         if right:
             return gtin.trade_item(text)
-        return Reading("text", fields={"text": text}, warnings=["not_a_gtin: check digit"])
+        return _plain(text, "not_a_gtin: check digit")
     if letter == "X" and right and text.startswith(("977", "978", "979")):
         return gtin.trade_item(text)
     return Reading("text", fields={"text": text})
@@ -170,13 +208,27 @@ def _untyped(text: str, setting: Setting) -> Reading:
     if text.startswith(GS):
         return _gs1(text, setting)
     if gtin.is_number(text[:2]):
-        marked = GS in text or any(separator in text for separator in setting.separators)
-        if marked:
+        if any(mark in text for mark in (GS, *_PICTURES_OF_GS, *setting.separators)):
             return _gs1(text, setting)
         reading = _attempt(lambda: _gs1(text, setting))
         if reading and _has_key(reading):
             return reading
+        if reading := _with_stand_in(text, setting):
+            return reading
     return _free(text, setting)
+
+
+def _with_stand_in(text: str, setting: Setting) -> Reading | None:
+    """Element strings between which one character stands for GS, proven by a key or a date."""
+    found = set(_STAND_IN.findall(text))
+    if len(found) != 1:
+        return None
+    reading = _attempt(lambda: _gs1(text.replace(found.pop(), GS), setting))
+    dated = reading and any(name.endswith("_yymmdd") for name in reading.fields)
+    if reading is None or not (dated or _has_key(reading)):
+        return None
+    reading.warnings.append("substituted_control_chars")
+    return reading
 
 
 def _has_key(reading: Reading) -> bool:
@@ -225,8 +277,13 @@ def _is_certain(reading: Reading) -> bool:
 
 
 def _short_restricted(reading: Reading, digits: str, setting: Setting) -> Reading:
-    """A GTIN-8 that a configured region makes a restricted number."""
-    circulation = rcn.short_usage(digits) if reading.kind == "gtin" and setting.region else None
+    """A GTIN-8 that is a restricted number: with 0 in front only where a region is configured.
+
+    Zeros in front also come from scanners that fill short numbers up.
+    """
+    if reading.kind != "gtin" or (digits[0] == "0" and setting.region is None):
+        return reading
+    circulation = rcn.short_usage(digits)
     return rcn.read(digits, circulation, setting.region) if circulation else reading
 
 

@@ -1,36 +1,38 @@
 """One scanner from its bytes to its beep: frames, meaning, station, outbox, feedback."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from gateway import barcode, clock, feedback, labels, ports, profiles, recording, station
-from gateway.barcode import Unreadable
+from gateway import (
+    clock,
+    deciding,
+    feedback,
+    ports,
+    profiles,
+    recording,
+    repeats,
+    station,
+    station_state,
+)
 from gateway.config import Scanner
+from gateway.decision import Decision, DockScan, Known, Refuse, Store, Told
 from gateway.dialect import Heard, NoRead, Outcome, Remark, Say
 from gateway.framing import Frame
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
 from gateway.port import Chunk, Down, Up
-from gateway.station import Decision, Refuse, State, Store, Told
+from gateway.station_state import Moment, State
+from wire import codec
 from wire.errors import Malformed, Unavailable
-from wire.events import Pattern, ScannerState
+from wire.events import Clock, Event, Pattern, ScannerState
 
 log = logging.getLogger(__name__)
-
-_PROBLEMS = {
-    "overflow": "64 KiB came without a terminator; check the scanner's suffix",
-    "incomplete": "the code broke off: the scanner was unplugged or fell silent",
-    "outside_envelope": "these bytes came outside STX and ETX; check the scanner's framing",
-    "keys_lost": "keys went missing or mean nothing in this layout; scan again, the log says more",
-    "bad_report": "the scanner sent a report that cannot be; scan again",
-    "unknown_code_id": "no code letter of this brand comes first: check profile and code_ids, or "
-    "let the scanner send AIM identifiers",
-}
 
 
 @dataclass(slots=True)
@@ -59,19 +61,22 @@ class Reader:
         self.settings = settings
         self.counters = Counters()
         self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
-        self._defaults = station.Defaults(settings.kind, settings.location)
+        self._defaults = station.Defaults.of(settings)
         self._port = ports.open_port(settings)
         self._dialect = profiles.dialect_of(settings)
         self._signals = profiles.signals_of(settings)
         self._plugged = False
         self._down: str | None = "not opened yet"
         self._problem: str | None = None
-        self._last: tuple[bytes, float] = (b"", float("-inf"))
         self._state = State()
         self._state_epoch: UUID | None = None
+        #: The frame before, if it could not be stored: sent again, it is no repeat of an equal one.
+        self._lost: str | None = None
 
     async def run(self) -> None:
         """Read the scanner until cancelled, through every unplug."""
+        with contextlib.suppress(Unavailable):  # the first scan tries again, and says so
+            self._load_state()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._port.run())
             while True:
@@ -107,9 +112,20 @@ class Reader:
             refused=self.counters.refused,
             repeats=self.counters.repeats,
             no_reads=self.counters.no_reads,
+            gs_verified=self._state.gs_verified,
             last_scan=self.counters.last_scan,
-            problem=self._down or self._problem,
+            problem=self._down or self._problem or self._overdue(),
         )
+
+    def _overdue(self) -> str | None:
+        waiting = self._state.waiting
+        if waiting is None:
+            return None
+        stamp = clock.stamp()
+        now = Moment(stamp.boot_id, stamp.monotonic_us)
+        if not station.is_overdue(self._defaults, self._state, now):
+            return None
+        return f"label: {waiting.missing} still missing; nothing is booked for it"
 
     async def _turn(self) -> None:
         news = await self._port.next(self.settings.quiet_s if self._dialect.pending else None)
@@ -155,79 +171,115 @@ class Reader:
                 await feedback.say(self._port, data, self.settings.name)
 
     async def _on_frame(self, frame: Frame, at_s: float) -> None:
-        data, last_s = self._last
-        if frame.data == data and (at_s - last_s) * 1_000 < self.settings.repeat_window_ms:
-            self.counters.repeats += 1
-            log.info("scanner %s: same code again at once, ignored", self.settings.name)
-            await feedback.say(self._port, self._dialect.answer("known"), self.settings.name)
-            return
-        now = clock.now()
+        now, stamp = clock.now(), clock.stamp()
+        # What waited for a slow disk came when it came: the repeat window goes by that.
+        waited_us = int((asyncio.get_running_loop().time() - at_s) * 1_000_000)
+        at = Moment(stamp.boot_id, max(0, stamp.monotonic_us - waited_us))
+        digest, lost = repeats.digest(frame), self._lost
+        frame = replace(frame, again=frame.again and digest != lost)
+        self._lost = None
         outcome: Outcome = "stored"
+        pattern: Pattern | None
         try:
             self._load_state()
-            pattern, text = await self._accept(frame, now)
-            self._last = (frame.data, at_s)
+            frame = self._whole(frame)
+            decision = deciding.decide(self.settings, self._state, frame, at, now.date())
+            if isinstance(decision, Known):
+                outcome = "known"
+            pattern, text = await self._accept(decision, now, stamp)
         except Unavailable as error:
             pattern, text = self._refuse(str(error))
-            outcome = "lost"
-        await self._signal(pattern, text, self._dialect.answer(outcome))
+            outcome, self._lost = "lost", digest
+        handshake = self._dialect.answer(outcome)
+        if pattern is None:
+            log.info("scanner %s: %s", self.settings.name, text)
+            await feedback.say(self._port, handshake, self.settings.name)
+        else:
+            await self._signal(pattern, text, handshake)
 
-    async def _accept(self, frame: Frame, now: datetime) -> tuple[Pattern, str]:
-        """Store what the frame means; return what to signal. Unavailable: nothing was stored."""
-        decision = self._decide(frame, now)
+    def _whole(self, frame: Frame) -> Frame:
+        last = self._state.last
+        if not frame.again or frame.problem is None or last is None or last.seq is None:
+            return frame
+        rows = self._outbox.rows(last.seq - 1, 1, 1)
+        return repeats.whole(frame, codec.decode(Event, rows[0]).raw) if rows else frame
+
+    async def _accept(
+        self, decision: Decision, now: datetime, stamp: Clock
+    ) -> tuple[Pattern | None, str]:
+        """Do what was decided; return what to signal. Unavailable: nothing was stored."""
         match decision:
             case Refuse():
+                self._state = decision.state
                 return self._refuse(decision.message)
+            case Known():
+                return await self._repeat(decision, now, stamp)
             case Told():
                 await self._outbox.append(
-                    Record(None, self.settings.name, station.encode(decision.state))
+                    Record(None, self.settings.name, station_state.encode(decision.state))
                 )
                 self._state = decision.state
+                if decision.refused:
+                    return self._refuse(decision.text)
                 self._problem = None
-                return "good", "noted"
+                return "good", decision.text
+            case Store(scan=DockScan(unit=str(name))):
+                async with self._outbox.alone_with(name):
+                    known = self._outbox.unit(name)
+                    return await self._store(station.unless_counted(decision, known), now, stamp)
             case Store():
-                return await self._store(decision, now)
+                return await self._store(decision, now, stamp)
 
-    def _decide(self, frame: Frame, now: datetime) -> Decision:
-        if frame.problem is not None:
-            cut = Unreadable(frame.data, None, frame.problem, _PROBLEMS[frame.problem])
-            return station.on_barcode(self._defaults, self._state, cut)
-        label = labels.read(frame.data)
-        if label is not None:
-            return station.on_label(self._defaults, self._state, label, frame.data)
-        meaning = barcode.parse(
-            frame.data,
-            today=now.date(),
-            symbology=self.settings.symbology,
-            region=self.settings.region,
-            separators=self.settings.separators,
-            aim_required=self.settings.aim_required,
-        )
-        try:
-            return station.on_barcode(self._defaults, self._state, meaning)
-        except ValueError as error:  # a field that is longer or larger than the protocol allows
-            odd = Unreadable(frame.data, meaning.aim, "bad_value", str(error))
-            return station.on_barcode(self._defaults, self._state, odd)
-
-    async def _store(self, decision: Store, now: datetime) -> tuple[Pattern, str]:
+    async def _store(self, decision: Store, now: datetime, stamp: Clock) -> tuple[Pattern, str]:
         scan = decision.scan
         try:
-            write = recording.write_of(
-                scan, decision.state, self.settings.name, now, clock.stamp(), self._rng
-            )
+            seq = await self._append(scan, decision.state, now, stamp)
         except Malformed as error:
             return self._refuse(str(error))
-        seq = await self._outbox.append(write)
-        self._state = decision.state.after(seq, undoable=scan.undoable)
-        self.counters.last_scan = now
-        if scan.kind == "unreadable":
+        if decision.refused is not None:
             # Kept as evidence, but no goods are booked: the person has to scan again.
-            self.counters.unreadable += 1
-            self._problem = scan.reason
-            return "refused", f"seq {seq}: {scan.reason}"
-        self.counters.scans += 1
+            self._problem = decision.refused
+            return "refused", f"seq {seq}: {decision.refused}"
         self._problem = None
-        return ("good" if self._online() else "offline"), f"seq {seq}: {scan.kind}"
+        return self._good, f"seq {seq}: {scan.reason or scan.kind}"
+
+    async def _repeat(
+        self, known: Known, now: datetime, stamp: Clock
+    ) -> tuple[Pattern | None, str]:
+        text = known.text
+        if known.scan is not None:
+            try:
+                seq = await self._append(known.scan, self._state, now, stamp)
+                text = f"seq {seq}: {text}"
+            except Unavailable as error:
+                # What it repeats is stored: a bad beep would make somebody scan it a third time.
+                text = f"{text}, not kept: {error}"
+        if known.good is None:
+            return None, text
+        if not known.good:
+            return "refused", text
+        return ("good" if known.scan is None else self._good), text
+
+    async def _append(self, scan: DockScan, state: State, now: datetime, stamp: Clock) -> int:
+        """Store an event and the state that follows from it; return its seq."""
+        name, counters = self.settings.name, self.counters
+        seq = await self._outbox.append(
+            recording.write_of(scan, state, name, now, stamp, self._rng)
+        )
+        self._state = state.after(seq, undoable=scan.undoable)
+        counters.last_scan = now
+        match scan.kind:
+            case "unreadable":
+                counters.unreadable += 1
+            case "repeat":
+                counters.repeats += 1
+            case _:
+                counters.scans += 1
+        return seq
+
+    @property
+    def _good(self) -> Pattern:
+        return "good" if self._online() else "offline"
 
     def _refuse(self, message: str) -> tuple[Pattern, str]:
         self.counters.refused += 1
@@ -240,5 +292,6 @@ class Reader:
         if extent is not None and self._state_epoch == extent.epoch:
             return
         kept = self._outbox.station(self.settings.name)
-        self._state = State() if kept is None else station.decode(kept)
+        state = State() if kept is None else station_state.decode(kept)
+        self._state = state.until(extent.last_seq) if extent else state
         self._state_epoch = extent.epoch if extent else None

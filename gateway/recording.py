@@ -4,9 +4,10 @@ import random
 from datetime import datetime
 from uuid import UUID
 
-from gateway import station
+from gateway import station_state, unit
+from gateway.decision import DockScan
 from gateway.outbox_file import Record, Write
-from gateway.station import DockScan, State
+from gateway.station_state import State
 from wire import codec, ids
 from wire.errors import Malformed
 from wire.events import Clock, Event
@@ -38,19 +39,25 @@ def write_of(
         identifiers=scan.identifiers,
         symbology=scan.symbology,
         raw=scan.raw,
+        joined=scan.joined,
         warnings=scan.warnings,
         reason=scan.reason,
         undo_of=scan.undo_of,
+        repeat_of=scan.repeat_of,
     )
     size = len(codec.encode(event))
     if size > EVENT_BYTES_MAX:
         raise Malformed(f"an event of {size} bytes; the limit is {EVENT_BYTES_MAX}")
 
+    counts = (scan.unit, unit.step_of(scan, state.session)) if scan.unit is not None else None
+
     def write(seq: int) -> Record:
         return Record(
             codec.encode(event.model_copy(update={"seq": seq})),
             scanner,
-            station.encode(state.after(seq, undoable=scan.undoable)),
+            station_state.encode(state.after(seq, undoable=scan.undoable)),
+            counts,
+            scan.undo_of,
         )
 
     return write

@@ -9,12 +9,11 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from gateway import station
+from gateway import station_state, unit_table
 from gateway.config import OutboxLimits
 from gateway.outbox_file import Connect, OutboxFile, Record, connect
 from wire import codec
@@ -96,6 +95,7 @@ def _remove(path: Path) -> None:
 
 def _carry_over(old: Path, target: OutboxFile, booked_seq: int) -> int:
     renumbered: dict[int, int] = {}
+    unacknowledged: dict[int, Event] = {}
     with closing(sqlite3.connect(old)) as source:
         try:
             (epoch,), (acked,) = source.execute(
@@ -104,8 +104,7 @@ def _carry_over(old: Path, target: OutboxFile, booked_seq: int) -> int:
             unacknowledged = _readable(source, max(int(acked), booked_seq))
         except (sqlite3.Error, ValueError) as error:
             # Without the watermark nobody can say which rows are booked already.
-            log.critical("nothing can be carried over from %s: %s", old, error)
-            return 0
+            log.critical("no scan can be carried over from %s: %s", old, error)
         for seq, event in sorted(unacknowledged.items()):
             fresh = target.last_seq + 1
             # Central may have booked it under its old number, with the answer still on its way.
@@ -116,7 +115,9 @@ def _carry_over(old: Path, target: OutboxFile, booked_seq: int) -> int:
         with contextlib.suppress(sqlite3.Error):
             for scanner, data in source.execute("SELECT scanner, state FROM station"):
                 with contextlib.suppress(ValueError):
-                    target.write([Record(None, scanner, _moved_state(data, renumbered))])
+                    state = station_state.decode(data).renumbered(renumbered)
+                    target.write([Record(None, scanner, station_state.encode(state))])
+        target.remember(unit_table.rows(source, renumbered))
     return len(renumbered)
 
 
@@ -143,17 +144,20 @@ def _renumber(event: Event, seq: int, origin: Origin, renumbered: dict[int, int]
         undo_of = renumbered.get(undo_of)
         if undo_of is None:
             warnings = (*warnings, f"undo_of_lost: undid seq {event.undo_of} of that epoch")
+    repeat_of = event.repeat_of
+    if repeat_of is not None:
+        repeat_of = renumbered.get(repeat_of)
+        if repeat_of is None:
+            warnings = (
+                *warnings,
+                f"repeat_of_lost: said seq {event.repeat_of} of that epoch again",
+            )
     update = {
         "seq": seq,
         "undo_of": undo_of,
+        "repeat_of": repeat_of,
         "warnings": warnings,
         "recorded_late": True,
         "salvaged_from": origin,
     }
     return codec.encode(event.model_copy(update=update))
-
-
-def _moved_state(data: bytes, renumbered: dict[int, int]) -> bytes:
-    state = station.decode(data)
-    undoable = tuple(renumbered[seq] for seq in state.undoable if seq in renumbered)
-    return station.encode(replace(state, undoable=undoable))

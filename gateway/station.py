@@ -1,21 +1,22 @@
-"""What a scan means at its station: mode, location, quantity, operator. Pure: no clock, no I/O.
+"""What a scan means at its station: mode, location, quantity, operator, label. Pure."""
 
-A `State` is sticky and durable: it is stored together with the scan it results from, so that after
-a power cut the next scan means what the operator expects.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import TypeAdapter
-
+from gateway import joining, places, repeats, unit
 from gateway.barcode import Barcode, Unreadable
-from gateway.config import ScanKind
+from gateway.config import LabelField, ScanKind, Scanner
+from gateway.decision import Decision, DockScan, Refuse, Store, Told
 from gateway.labels import BadLabel, Label
-from wire.events import Identifiers, Kind
+from gateway.station_state import Counted, Moment, State, Waiting
+from gateway.unit import Unit
+from wire.events import Identifiers
 
-#: UNDO goes back at most this far: further than anybody remembers what was scanned.
-UNDO_DEPTH = 20
+#: A quantity label that lay in somebody's hand for longer is not meant for the next pallet.
+QUANTITY_TIMEOUT_S = 60
+#: Barcodes that may wait for the rest of their label, and the longest one: together they must fit
+#: into one event.
+PARTS_MAX, PART_BYTES_MAX = 8, 8 * 1024
 #: What an event's text fields hold; the raw bytes are always complete.
 _TEXT_LENGTH_MAX = 2_000
 _MODES: dict[str, ScanKind] = {
@@ -32,138 +33,154 @@ _MODES: dict[str, ScanKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a scanner does when nobody told it otherwise."""
+    """What a scanner does when nobody told it otherwise, and how its labels are made."""
 
     kind: ScanKind = "receive"
     location: str = "DOCK-1"
+    label: tuple[LabelField, ...] = ()
+    label_window_ms: int = 30_000
+
+    @classmethod
+    def of(cls, settings: Scanner) -> "Defaults":
+        """Return what the configuration says."""
+        return cls(settings.kind, settings.location, settings.label, settings.label_window_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the operator has told the station. `location` and `to_location` are scanned labels."""
-
-    mode: ScanKind | None = None
-    location: str | None = None
-    to_location: str | None = None
-    operator: str | None = None
-    document: str | None = None
-    quantity: int | None = None
-    undoable: tuple[int, ...] = ()
-
-    def after(self, seq: int, *, undoable: bool) -> "State":
-        """Return the state once the event of this scan is stored under `seq`."""
-        if not undoable:
-            return self
-        return replace(self, undoable=(*self.undoable, seq)[-UNDO_DEPTH:])
-
-
-_NOTHING = Identifiers()
-
-
-@dataclass(frozen=True, slots=True)
-class DockScan:
-    """An event to store, all but its identity and time."""
-
-    kind: Kind
-    raw: bytes
-    symbology: str | None = None
-    operator: str | None = None
-    document: str | None = None
-    location: str | None = None
-    to_location: str | None = None
-    quantity: int = 1
-    identifiers: Identifiers = _NOTHING
-    warnings: tuple[str, ...] = ()
-    reason: str | None = None
-    undo_of: int | None = None
-
-    @property
-    def undoable(self) -> bool:
-        """True for what UNDO takes back."""
-        return self.kind not in ("undo", "unreadable")
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A control label was understood: keep the new state, store no event."""
-
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Store the event together with the new state."""
-
-    state: State
-    scan: DockScan
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Nothing is stored; `message` tells the person what to do."""
-
-    message: str
-
-
-Decision = Told | Store | Refuse
-_STATE = TypeAdapter(State)
-
-
-def encode(state: State) -> bytes:
-    """Return the state as bytes to keep."""
-    return _STATE.dump_json(state)
-
-
-def decode(data: bytes) -> State:
-    """Return the state that `encode` made; raise ValueError when the bytes are none."""
-    return _STATE.validate_json(data)
-
-
-def on_label(defaults: Defaults, state: State, label: Label | BadLabel, raw: bytes) -> Decision:
+def on_label(
+    defaults: Defaults, state: State, label: Label | BadLabel, raw: bytes, at: Moment
+) -> Decision:
     """Return what a control label does."""
     if isinstance(label, BadLabel):
-        return Refuse(label.message)
+        return Refuse(state, label.message)
+    other_work = label.type == "command" and label.value != "UNDO"
+    if is_overdue(defaults, state, at) or (state.waiting and other_work):
+        return dropped(state, then="this label was not obeyed, scan it again too")
+    state = replace(state, counted=None)
     match label.type:
         case "command":
             return _on_command(defaults, state, label.value, raw)
         case "location":
-            return Told(_at(state, state.mode or defaults.kind, label.value))
+            at_place = _at(state, state.mode or defaults.kind, label.value)
+            return Told(replace(at_place, session=at))
         case "document":
             return Told(replace(state, document=label.value))
         case "operator":
             return Told(replace(state, operator=label.value))
         case "quantity":
-            return Told(replace(state, quantity=int(label.value)))
+            return Told(replace(state, quantity=int(label.value), quantity_at=at))
 
 
-def on_barcode(defaults: Defaults, state: State, barcode: Barcode | Unreadable) -> Decision:
-    """Return what an item scan does: one event, or a refusal when its place is not known."""
-    if isinstance(barcode, Unreadable):
-        return Store(state, unreadable(state, barcode))
-    kind = state.mode or defaults.kind
-    places = _PLACES[kind](state, defaults.location)
-    if isinstance(places, str):
-        return Refuse(places)
-    quantity, warnings = _quantity(state, barcode)
-    identifiers, more = _identifiers(barcode)
+def on_goods(
+    defaults: Defaults, state: State, barcode: Barcode, waiting: Sequence[Barcode], at: Moment
+) -> Decision:
+    """Return what an item scan does: one event, a part that waits, or what to do first.
+
+    `waiting` are the barcodes of `state.waiting`.
+    """
+    if state.quantity is not None and _has_expired(state, at):
+        return Refuse(
+            _without_quantity(state),
+            f"x {state.quantity} was scanned too long ago and is forgotten; nothing was booked: "
+            "scan the quantity and then the item again, or the item alone",
+        )
+    ends = places.of(state.mode or defaults.kind, state, defaults.location)
+    if isinstance(ends, str):
+        return Refuse(state, ends)
+    alone = joining.missing(defaults.label, (barcode,))
+    if alone and len(barcode.raw) > PART_BYTES_MAX:
+        return Refuse(state, "this barcode is too long to be one of several on a label")
+    parts = (*waiting, barcode)
+    if state.waiting and (
+        is_overdue(defaults, state, at)
+        or len(parts) > PARTS_MAX
+        or not joining.belongs(defaults.label, waiting, barcode)
+    ):
+        if alone:
+            fresh = Waiting((barcode.raw,), alone, at)
+            return dropped(state, then="this one is kept", fresh=fresh)
+        return dropped(state, then="this one was not booked, scan it again too")
+    missing = joining.missing(defaults.label, parts)
+    if missing:
+        return _on_part(defaults, state, barcode, missing, at)
+    whole = barcode if not waiting else joining.merged(parts)
+    scan = _goods(defaults, state, whole, ends)
+    counted = Counted(tuple(ais), at) if (ais := joining.said(whole)) else None
+    return Store(replace(_without_quantity(state), waiting=None, counted=counted), scan)
+
+
+def _on_part(
+    defaults: Defaults, state: State, barcode: Barcode, missing: str, at: Moment
+) -> Decision:
+    """Keep a barcode that cannot stand alone, unless nobody can say which goods it belongs to."""
+    before, ais = state.counted, joining.said(barcode)
+    if (
+        before is not None
+        and at.ms_since(before.at) < defaults.label_window_ms
+        and not joining.fields_of(ais).intersection(defaults.label)
+        and not set(ais) <= set(before.ais)
+    ):
+        return Refuse(
+            state,
+            f"does this ({next(iter(ais))}) belong to the scan before? Then UNDO that, scan this "
+            f"and after it its {missing}. If not, scan a control label, such as the location, and "
+            "then this. Or set label = [...] for this scanner",
+        )
+    raws = state.waiting.raws if state.waiting else ()
+    if barcode.raw not in raws:
+        raws = (*raws, barcode.raw)
+    waiting = Waiting(raws, missing, at)
+    return Told(replace(state, waiting=waiting, counted=None), f"label: {missing} still missing")
+
+
+def is_overdue(defaults: Defaults, state: State, at: Moment) -> bool:
+    """Return whether barcodes wait for the rest of their label for too long."""
+    return state.waiting is not None and (at.ms_since(state.waiting.at) >= defaults.label_window_ms)
+
+
+def dropped(state: State, *, then: str | None, fresh: Waiting | None = None) -> Store:
+    """Give up the waiting barcodes, keeping their bytes as an event, and go on with `fresh`.
+
+    `then` is about the scan that caused it; None when somebody wanted it so (UNDO).
+    """
+    assert state.waiting is not None
+    lacked = f"lacked its {state.waiting.missing}"
+    *others, last = state.waiting.raws
     scan = DockScan(
-        kind=kind,
-        raw=barcode.raw,
-        symbology=barcode.aim,
+        kind="unreadable",
+        raw=last,
+        joined=tuple(others),
+        symbology=repeats.aim_of(last),
         operator=state.operator,
         document=state.document,
-        location=places[0],
-        to_location=places[1],
-        quantity=quantity,
-        identifiers=identifiers,
-        warnings=(*barcode.warnings, *warnings, *more),
+        reason=f"incomplete_label: {lacked}",
     )
-    return Store(replace(state, quantity=None), scan)
+    refused = then and (
+        f"the label before {lacked}; nothing was booked for it; scan its barcodes again; {then}"
+    )
+    return Store(replace(state, waiting=fresh), scan, refused, own=False)
 
 
-def unreadable(state: State, barcode: Unreadable) -> DockScan:
+def unless_counted(store: Store, known: Unit | None) -> Store:
+    """Return the scan as a repeat if its labelled unit was counted for this very step before."""
+    scan, state = store.scan, store.state
+    if known is None or known.step != unit.step_of(scan, state.session):
+        return store
+    where = " to ".join(place for place in (scan.location, scan.to_location) if place)
+    repeat = replace(
+        scan,
+        kind="repeat",
+        quantity=0,
+        unit=None,
+        repeat_of=known.seq,
+        reason=f"this label was counted before: {scan.kind} {where}",
+    )
+    last = replace(state.last, seq=known.seq) if state.last else None
+    return Store(replace(state, last=last), repeat)
+
+
+def unreadable(state: State, barcode: Unreadable) -> Store:
     """Return the event that keeps the bytes of a scan nobody could understand."""
-    return DockScan(
+    scan = DockScan(
         kind="unreadable",
         raw=barcode.raw,
         symbology=barcode.aim,
@@ -171,18 +188,21 @@ def unreadable(state: State, barcode: Unreadable) -> DockScan:
         document=state.document,
         reason=f"{barcode.error_class}: {barcode.message}"[:_TEXT_LENGTH_MAX],
     )
+    return Store(state, scan, refused=scan.reason)
 
 
 def _on_command(defaults: Defaults, state: State, command: str, raw: bytes) -> Decision:
     if command == "END":
-        return Told(State(undoable=state.undoable))
+        return Told(State(undoable=state.undoable, gs_verified=state.gs_verified))
     if command != "UNDO":
         # Locations do not outlive a change of mode: where goods were received must not silently
         # become where they are picked from.
-        mode = _MODES[command]
-        return Told(replace(state, mode=mode, location=None, to_location=None, quantity=None))
+        fresh = replace(_without_quantity(state), location=None, to_location=None)
+        return Told(replace(fresh, mode=_MODES[command]))
+    if state.waiting:
+        return dropped(state, then=None)
     if not state.undoable:
-        return Refuse("there is nothing left to undo at this scanner")
+        return Refuse(state, "there is nothing left to undo at this scanner")
     *rest, last = state.undoable
     scan = DockScan(
         kind="undo",
@@ -192,7 +212,7 @@ def _on_command(defaults: Defaults, state: State, command: str, raw: bytes) -> D
         location=state.location or defaults.location,
         undo_of=last,
     )
-    return Store(replace(state, undoable=tuple(rest), quantity=None), scan)
+    return Store(replace(_without_quantity(state), undoable=tuple(rest)), scan, own=False)
 
 
 def _at(state: State, kind: ScanKind, location: str) -> State:
@@ -201,54 +221,53 @@ def _at(state: State, kind: ScanKind, location: str) -> State:
     return replace(state, location=location)
 
 
-#: (location, to_location) of an item scan, or what the operator has to do first.
-_Places = tuple[str | None, str | None] | str
-_FIRST = "scan the location first"
+def _has_expired(state: State, at: Moment) -> bool:
+    told = state.quantity_at
+    return told is None or at.ms_since(told) > QUANTITY_TIMEOUT_S * 1_000
 
 
-def _sticky(state: State, dock: str) -> _Places:
-    return state.location or dock, None
+def _without_quantity(state: State) -> State:
+    return replace(state, quantity=None, quantity_at=None)
 
 
-def _counted(state: State, _dock: str) -> _Places:
-    return (state.location, None) if state.location else _FIRST
+def _goods(
+    defaults: Defaults, state: State, barcode: Barcode, ends: tuple[str | None, str | None]
+) -> DockScan:
+    quantity, warnings = _quantity(state, printed_quantity(defaults, barcode))
+    identifiers, more = _identifiers(barcode)
+    return DockScan(
+        kind=state.mode or defaults.kind,
+        raw=barcode.raw,
+        joined=state.waiting.raws if state.waiting else (),
+        symbology=barcode.aim,
+        operator=state.operator,
+        document=state.document,
+        location=ends[0],
+        to_location=ends[1],
+        quantity=quantity,
+        identifiers=identifiers,
+        warnings=(*barcode.warnings, *warnings, *more),
+        unit=unit.name_of(barcode),
+    )
 
 
-def _picked(state: State, dock: str) -> _Places:
-    return (state.location, dock) if state.location else _FIRST
-
-
-def _put_away(state: State, dock: str) -> _Places:
-    return (dock, state.location) if state.location else _FIRST
-
-
-def _moved(state: State, _dock: str) -> _Places:
-    if state.location is None:
-        return "scan the location to move from first"
-    if state.to_location is None:
-        return "scan the location to move to first"
-    return state.location, state.to_location
-
-
-_PLACES: dict[ScanKind, Callable[[State, str], _Places]] = {
-    "receive": _sticky,
-    "ship": _sticky,
-    "return": _sticky,
-    "damage": _sticky,
-    "count": _counted,
-    "pick": _picked,
-    "putaway": _put_away,
-    "move": _moved,
-}
-
-
-def _quantity(state: State, barcode: Barcode) -> tuple[int, tuple[str, ...]]:
-    printed = barcode.count if barcode.content_gtin14 and not barcode.gtin14 else barcode.var_count
+def _quantity(state: State, printed: int | None) -> tuple[int, tuple[str, ...]]:
     if state.quantity is None:
         return (1 if printed is None else printed), ()
     if printed is None:
         return state.quantity, ()
     return state.quantity, (f"quantity_overridden: the label says {printed}",)
+
+
+def printed_quantity(defaults: Defaults, barcode: Barcode) -> int | None:
+    """Return how many labelled units a label says there are; None when it does not say.
+
+    AI (37) counts contents (02); beside an item's own number only where the labels here have it so.
+    """
+    contents = barcode.content_gtin14 and not barcode.gtin14
+    if contents or (barcode.var_count is None and "count" in defaults.label):
+        return barcode.count
+    return barcode.var_count
 
 
 def _identifiers(barcode: Barcode) -> tuple[Identifiers, tuple[str, ...]]:

@@ -14,6 +14,7 @@ _TERMINATORS: dict[str, Terminator] = {
     "CRLF": "crlf",
     "TAB": "tab",
     "ETX": "stx-etx",
+    "STX": "stx-etx",
     "GAP": "gap",
 }
 _STX = b"\x02"
@@ -34,7 +35,7 @@ def _keyboard(raw: bytes, options: Mapping[str, object]) -> dict[str, object]:
 
 def _framing(raw: bytes, options: Mapping[str, object]) -> dict[str, object]:
     """Frames of a byte stream; "framing" names the terminator, and STX if each starts with it."""
-    words = str(options["framing"]).split()
+    words = str(options["framing"]).upper().split()
     framer = Framer(_TERMINATORS[words[0]], prefix=_STX if "STX" in words else b"")
     frames = framer.feed(raw) + framer.silence()
     for frame in frames:
@@ -63,8 +64,8 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
-def named(row: Mapping[str, object]) -> str | None:
-    """The decoder that a request names, or None for the bytes of a barcode.
+def named(row: Mapping[str, object], raw: bytes = b"") -> str | None:
+    """The decoder that a request names or its bytes demand, or None for the bytes of a barcode.
 
     Raises ValueError for a protocol that is not known.
     """
@@ -76,8 +77,18 @@ def named(row: Mapping[str, object]) -> str | None:
     if row.get("report_size") == hid_keyboard.REPORT_BYTES:
         return "hid_kbd"
     framing = row.get("framing")
-    if isinstance(framing, str) and framing.split()[:1] and framing.split()[0] in _TERMINATORS:
+    if isinstance(framing, str) and framing.upper().partition(" ")[0] in _TERMINATORS:
         return "framing"
+    return _report(raw)
+
+
+def _report(raw: bytes) -> str | None:
+    """The kind of HID report that these bytes are; as a barcode they would be noise."""
+    if len(raw) == hid_report.REPORT_BYTES and raw[0] == hid_report.REPORT_ID:
+        return "hid_pos"
+    size = hid_keyboard.REPORT_BYTES
+    if raw and len(raw) % size == 0 and not any(raw[1::size]):
+        return "hid_kbd"
     return None
 
 

@@ -74,6 +74,16 @@ async def test_a_plug_pulled_in_mid_code(site: Site, grab: Grab) -> None:
     assert site.programs["gate-a"].pid == pid
 
 
+async def test_bouncing_triggers_and_torn_frames(site: Site) -> None:
+    """Frames in pieces, twice within a blink, cut by the plug: each scan counts once."""
+    site.start()
+    site.people(43, rate=20.0, weather="bouncing")
+    await asyncio.to_thread(site.work_on, 400)
+    site.prove()
+    kinds = [row["kind"] for row in site.api.items("/v1/events")]
+    assert kinds.count("repeat") > 3
+
+
 NOISE = {
     "random bytes": random.Random(5).randbytes(200).translate(None, b"\r\n\x02"),
     "NUL bytes": bytes(40),

@@ -108,6 +108,32 @@ async def test_an_unknown_barcode_is_kept_and_does_not_block(site: Site) -> None
     assert site.rows("SELECT status FROM event ORDER BY id") == [("held",), ("held",), ("applied",)]
 
 
+async def test_a_repeat_is_recorded_and_nothing_else(site: Site) -> None:
+    """It needs no item that anybody knows, moves nothing, opens no alert and delays nothing."""
+    stranger = Identifiers(gtin14="04006381333931")
+    done = await site.send(
+        scan(1),
+        scan(2, kind="repeat", repeat_of=1, quantity=0, reason="same bytes again after 5 ms"),
+        scan(3, kind="repeat", repeat_of=None, identifiers=stranger, location=None),
+        scan(4),
+    )
+    assert (done.applied_seq, done.rejected) == (4, ())
+    assert site.available() == (2, 0)
+    assert site.rows("SELECT COUNT(*) FROM alert") == [(0,)]
+    assert site.rows("SELECT kind, status FROM event ORDER BY id") == [
+        ("receive", "applied"), ("repeat", "applied"), ("repeat", "applied"),
+        ("receive", "applied"),
+    ]  # fmt: skip
+
+
+async def test_an_undo_of_a_repeat_takes_nothing_back(site: Site) -> None:
+    """Ours never send one; if somebody does, the goods stay where they are."""
+    await site.send(scan(1), scan(2, kind="repeat", repeat_of=1))
+    done = await site.send(scan(3, kind="undo", undo_of=2))
+    assert [rejected.code for rejected in done.rejected] == ["nothing_to_undo"]
+    assert site.available() == (1, 0)
+
+
 async def test_private_codes_and_skus_find_their_item(site: Site) -> None:
     """A label that is no GTIN is looked up as a private code, then as a SKU."""
     await site.do(identifiers=Identifiers(text="HOSE-1"))

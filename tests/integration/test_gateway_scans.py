@@ -131,14 +131,20 @@ def test_a_bad_label_is_refused_loudly(central: Central, gateway: Process) -> No
 def test_a_trigger_bounce_counts_once(
     central: Central, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    """The same bytes within the window are one scan; another code between them makes them three."""
+    """The same bytes within the window are one scan, its repeats are kept beside it, without a
+    beep; another code between them makes it count again.
+    """
     process = Process(tmp_path, mosquitto.port, scanner_extra="repeat_window_ms = 10000")
     process.start()
     try:
         process.wait_online()
         process.left.send(b"SAME\rSAME\rSAME\rOTHER\rSAME\r")
-        wait_until(lambda: len(central.events) == 3, "three events arrive")
-        assert central.raws() == [b"SAME", b"OTHER", b"SAME"]
+        wait_until(lambda: len(central.events) == 5, "five events arrive")
+        assert central.raws() == [b"SAME", b"SAME", b"SAME", b"OTHER", b"SAME"]
+        kinds = [(event.kind, event.repeat_of) for event in central.events]
+        assert kinds == [("receive", None)] + [("repeat", 1)] * 2 + [("receive", None)] * 2
+        assert central.events[1].reason.startswith("same bytes again after ")
+        wait_until(lambda: scanner(central, "left").repeats == 2, "the state counts them")
         assert [process.left.beep() for _ in range(3)] == [GOOD] * 3
         assert process.left.beep(0.3) == b""
     finally:

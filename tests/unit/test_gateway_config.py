@@ -81,6 +81,8 @@ def test_the_data_folder_is_relative_to_the_file(tmp_path: Path) -> None:
         (SCANNER + "port='p'\nno_read=['€']", "which is not one byte"),
         (SCANNER + "port='p'\ncode_ids=true", "only those of zebra, honeywell, datalogic"),
         (SCANNER + "port='p'\ncode_ids=true\nprofile='newland'", "send AIM identifiers"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nlabel=['gtin']", "at least two different fields"),
+        (HEAD + "[[scanner]]\nname='x'\nport='p'\nlabel=['lot','count']", "add gtin or sscc"),
         ("gateway = 'b'\n", "site: Field required"),
         ("site = 'central'\ngateway = 'b'\n", "choose another name"),
         ("site = \n", "is not TOML"),

@@ -6,49 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway import barcode, labels, station
+from dock import GTIN, Bench
+from gateway import labels, station, station_state
 from gateway.barcode import Unreadable
+from gateway.decision import Refuse
 from gateway.labels import BadLabel, Label
-from gateway.station import Decision, Defaults, DockScan, Refuse, State, Store, Told
+from gateway.station_state import Counted, Last, Moment, State, Waiting
 
 LABELS = json.loads((Path(__file__).parents[1] / "data/control_labels.json").read_text())
 NAMES = {"C": "command", "L": "location", "D": "document", "O": "operator", "Q": "quantity"}
-GTIN = "]E05901234123457"
-
-
-class Bench:
-    """A station that is told things and keeps what it decides to keep."""
-
-    def __init__(self, **defaults: str) -> None:
-        self.defaults = Defaults(**defaults)
-        self.state = State()
-        self.seq = 0
-
-    def scan(self, text: str) -> Decision:
-        """Scan a barcode or a label and take the decision over."""
-        raw = text.encode()
-        label = labels.read(raw)
-        if label is None:
-            meaning = barcode.parse(raw, today=date(2026, 1, 1))
-            decision = station.on_barcode(self.defaults, self.state, meaning)
-        else:
-            decision = station.on_label(self.defaults, self.state, label, raw)
-        if isinstance(decision, Told):
-            self.state = decision.state
-        elif isinstance(decision, Store):
-            self.seq += 1
-            self.state = decision.state.after(self.seq, undoable=decision.scan.undoable)
-        return decision
-
-    def tell(self, kind: str, value: str) -> None:
-        """Scan a control label that must be accepted."""
-        assert isinstance(self.scan(labels.text_of(Label(kind, value))), Told)
-
-    def item(self, text: str = GTIN) -> DockScan:
-        """Scan an item that must be accepted."""
-        decision = self.scan(text)
-        assert isinstance(decision, Store), decision
-        return decision.scan
 
 
 @pytest.mark.parametrize("row", LABELS, ids=lambda row: row["text"])
@@ -168,7 +134,7 @@ def test_end_forgets_all_but_what_can_be_undone() -> None:
     bench.tell("document", "PO-1")
     assert (bench.item().operator, bench.item().document) == ("MIKA", "PO-1")
     bench.tell("command", "END")
-    assert bench.state == State(undoable=(1, 2))
+    assert bench.state == State(undoable=(1, 2), last=bench.state.last)
 
 
 def test_identities_of_all_sorts() -> None:
@@ -186,16 +152,56 @@ def test_identities_of_all_sorts() -> None:
 
 def test_the_state_survives_its_bytes() -> None:
     """What is kept on disk is the whole state."""
-    state = State("pick", "A", "B", "MIKA", "PO", 4, (1, 2))
-    assert station.decode(station.encode(state)) == state
+    at = Moment("boot", 5)
+    state = State(
+        "pick", "A", "B", "MIKA", "PO", 4, (1, 2), at, at, Last("d", at, True, True, 2),
+        Counted(("01",), at), Waiting((b"\xff", b"1"), "lot", at), True,
+    )  # fmt: skip
+    assert station_state.decode(station_state.encode(state)) == state
+
+
+def test_a_state_of_an_older_program_is_understood() -> None:
+    """What is new since then starts empty."""
+    kept = b'{"mode":"pick","location":"A","to_location":null,"quantity":4,"undoable":[1]}'
+    assert station_state.decode(kept) == State(mode="pick", location="A", quantity=4, undoable=(1,))
 
 
 def test_an_unreadable_scan_keeps_its_bytes_and_reason() -> None:
     """Nothing about a bad scan is lost: who, what bytes, and why."""
-    decision = station.on_barcode(
-        Defaults(), State(operator="MIKA"), Unreadable(b"\xff", "]E0", "bad", "Scan again.")
-    )
-    assert isinstance(decision, Store)
-    scan = decision.scan
+    bad = Unreadable(b"\xff", "]E0", "bad", "Scan again.")
+    scan = station.unreadable(State(operator="MIKA"), bad).scan
     assert (scan.kind, scan.raw, scan.operator) == ("unreadable", b"\xff", "MIKA")
     assert scan.reason == "bad: Scan again."
+
+
+def test_a_quantity_that_lay_around_is_not_for_the_next_pallet() -> None:
+    """After a minute it is refused once, loudly, and forgotten; then the item counts alone."""
+    bench = Bench()
+    bench.tell("quantity", "12")
+    assert bench.item(after_ms=station.QUANTITY_TIMEOUT_S * 1_000).quantity == 12
+    bench.tell("quantity", "12")
+    late = bench.scan(GTIN, after_ms=station.QUANTITY_TIMEOUT_S * 1_000 + 1)
+    assert isinstance(late, Refuse)
+    assert "x 12" in late.message
+    assert bench.scan(GTIN, after_ms=10) != late  # its bounce does not count either
+    assert len(bench.events) == 1
+    assert bench.item().quantity == 1
+
+
+def test_a_quantity_does_not_outlive_a_reboot() -> None:
+    """Nobody knows how long the power was away."""
+    bench = Bench()
+    bench.tell("quantity", "12")
+    bench.restart(boot="boot-2")
+    assert isinstance(bench.scan(GTIN), Refuse)
+    assert bench.item().quantity == 1
+
+
+@pytest.mark.parametrize("label", [("command", "PICK"), ("command", "END")])
+def test_a_quantity_ends_with_the_mode(label: tuple[str, str]) -> None:
+    """What was meant for one job is not for the next."""
+    bench = Bench()
+    bench.tell("quantity", "12")
+    bench.tell(*label)
+    bench.tell("location", "A")
+    assert bench.item().quantity == 1

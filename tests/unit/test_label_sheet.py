@@ -7,7 +7,7 @@ import pypdfium2
 import pytest
 import zxingcpp
 
-from gateway import label_sheet, labels
+from gateway import label_sheet, labels, separator_proof
 from gateway.labels import Label
 from neighbours import ROOT
 
@@ -15,15 +15,19 @@ from neighbours import ROOT
 DPI = 300
 
 
-def decoded(pdf: Path) -> list[str]:
+def symbols(pdf: Path) -> list[zxingcpp.Barcode]:
     """Return what zxing reads on every page."""
-    texts = []
+    found = []
     with pypdfium2.PdfDocument(pdf) as document:
         for page in document:
             picture = page.render(scale=DPI / 72).to_pil()
-            found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.Code128)
-            texts += [each.text for each in found]
-    return texts
+            found += zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.Code128)
+    return found
+
+
+def decoded(pdf: Path) -> list[str]:
+    """Return the texts that zxing reads on every page."""
+    return [each.text for each in symbols(pdf)]
 
 
 def test_the_command_sheet_is_read_back(tmp_path: Path) -> None:
@@ -34,6 +38,18 @@ def test_the_command_sheet_is_read_back(tmp_path: Path) -> None:
     assert all(isinstance(each, Label) and each.type == "command" for each in read)
     assert {each.value for each in read if isinstance(each, Label)} == labels.COMMANDS
     assert len(read) == len(labels.COMMANDS)
+
+
+def test_the_separator_test_is_read_back_and_passes(tmp_path: Path) -> None:
+    """A GS1-128 symbol with FNC1 in front and between, as a good scanner sends it."""
+    out = tmp_path / "test.pdf"
+    assert label_sheet.main(["--out", str(out), "--gs-test"]) == 0
+    (found,) = symbols(out)
+    assert found.symbology_identifier == "]C1"
+    assert found.text == "(91)DOCKTALLY-GS(92)OK"
+    sent = b"]C1" + found.bytes
+    assert separator_proof.read(sent, ()) == separator_proof.Result()
+    assert separator_proof.read(sent.replace(b"\x1d", b""), ()).problem is not None
 
 
 def test_every_kind_of_label_over_several_pages(tmp_path: Path) -> None:

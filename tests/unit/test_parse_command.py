@@ -12,6 +12,9 @@ from gateway import parse, parse_row
 
 _PROGRAM = "import sys; from gateway.parse import main; sys.exit(main(sys.argv[1:]))"
 _ROOT = Path(__file__).parents[2]
+_ASKED_WITH = ("raw_hex", "region", "symbology", "framing", "protocol")
+#: Right only with what these questions leave out: the wanted symbology, an identifier demanded.
+_NEED_MORE = {"gtin-047", "gs1_scan-029"}
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -122,7 +125,7 @@ def test_many_lines_get_one_answer_each(
         {"raw_text": "010703206980498810A|37X".replace("X", "5"), "separator": "|"},
         {"raw_text": "10A", "aim": "]C1"},
         {"raw_hex": "04e40400ff14", "protocol": "ssi"},
-        {"raw_text": r"5901234123457\r", "framing": "CR"},
+        {"raw_text": r"5901234123457\r", "framing": "cr"},
         {"raw_text": "1", "region": "mars"},
         "[" * 100_000,
     )
@@ -139,6 +142,42 @@ def test_many_lines_get_one_answer_each(
     assert answers[8]["lot"] == "A"
     assert answers[9]["msg"] == "START_DECODE"
     assert answers[10]["frames"] == [b"5901234123457".hex()]
+
+
+def test_every_vector_is_judged_by_its_bytes_alone() -> None:
+    """Asked as a program asks, in one process, each row is read or refused as its source says."""
+    files = sorted((_ROOT / "tests/data/vectors").glob("*.jsonl"))
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    asked = [{name: row[name] for name in _ASKED_WITH if row.get(name)} for row in rows]
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, "--today", "2026-06-01"],
+        cwd=_ROOT,
+        input="".join(json.dumps(question) + "\n" for question in asked).encode(),
+        capture_output=True,
+        check=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    wrong = {
+        row["id"]
+        for row, answer in zip(rows, answers, strict=True)
+        if answer["ok"] != row["expect"]["ok"]
+    }
+    assert wrong == _NEED_MORE
+
+
+@pytest.mark.parametrize(
+    ("raw_hex", "protocol"),
+    [
+        ("020e" + b"]E05901234123457".hex() + "00" * 46, "hid_pos"),
+        ("0000040000000000" + "00" * 8, "hid_kbd"),
+    ],
+)
+def test_a_hid_report_is_known_by_its_form(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raw_hex: str, protocol: str
+) -> None:
+    """Nobody has to name the protocol of bytes that can be nothing else."""
+    (answer,) = _stream(monkeypatch, capsys, {"raw_hex": raw_hex})
+    assert (answer["ok"], answer["protocol"]) == (True, protocol)
 
 
 def test_ambiguous_answer_lists_its_readings(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import profiles, reader, ssi
+from gateway import deciding, profiles, ssi
 from gateway.config import Profile, Scanner
 from gateway.dialect import Dialect
 from gateway.framing import Problem
@@ -41,7 +41,7 @@ def test_beeps_are_the_brands_own_unless_configured() -> None:
 
 def test_every_problem_of_a_frame_has_a_sentence() -> None:
     """Whatever a dialect refuses, the person is told why."""
-    assert set(get_args(Problem)) <= set(reader._PROBLEMS)
+    assert set(get_args(Problem)) <= set(deciding._PROBLEMS)
 
 
 @pytest.mark.parametrize("profile", get_args(Profile))

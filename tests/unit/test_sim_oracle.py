@@ -166,6 +166,79 @@ def test_a_scan_without_a_beep_may_not_be_there_twice():
     assert any(p.startswith("EXTRA") for p in _verdict(entries, ledger).problems)
 
 
+def _bounced():
+    """A press whose trigger bounced, with its beep, and the repeat that a gateway keeps of it."""
+    press, heard = answered(1, "s1", _SCAN)
+    press = press.model_copy(update={"bounced": True})
+    ledger = Ledger()
+    first = ledger.append(press)
+    ledger.facts.append(replace(first, seq=2, kind="repeat", quantity=0, postings=()))
+    return [press, heard], ledger
+
+
+def test_the_repeat_of_a_bounce_moves_nothing():
+    """It may be kept, once, or not; the scan itself counts once."""
+    entries, ledger = _bounced()
+    verdict = _verdict(entries, ledger)
+    assert verdict.problems == []
+    assert verdict.kinds == {"receive": 1, "repeat": 1}
+    assert verdict.silent_absent == 0
+    del ledger.facts[1]
+    assert _verdict(entries, ledger).problems == []
+
+
+def _second_counts(facts):
+    facts[1] = replace(facts[0], seq=2)
+
+
+def _repeat_posts(facts):
+    facts[1] = replace(facts[0], seq=2, kind="repeat")
+
+
+def _two_repeats(facts):
+    facts.append(replace(facts[1], seq=3))
+
+
+def _only_repeat(facts):
+    del facts[0]
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (_second_counts, "EXTRA"), (_repeat_posts, "WRONG"), (_two_repeats, "EXTRA"),
+        (_only_repeat, "LOST"),
+    ],
+)  # fmt: skip
+def test_a_bounce_that_is_booked_or_swallows_its_scan_is_caught(damage, word):
+    """Twice in the ledger, a repeat that moves goods, one too many, or one without its scan."""
+    entries, ledger = _bounced()
+    damage(ledger.facts)
+    assert any(p.startswith(word) for p in _verdict(entries, ledger).problems)
+
+
+def test_a_second_press_may_be_a_repeat_of_the_first():
+    """Nobody heard that the pallet was stored: scanned again, it is known already."""
+    entries = _silent(answered(1, "s1", _SCAN)) + answered(3, "s1", _SCAN)
+    entries[1] = entries[1].model_copy(update={"again_of": 2})  # the second try was refused
+    ledger = Ledger()
+    first = ledger.append(entries[0])
+    ledger.facts.append(replace(first, seq=2, kind="repeat", postings=()))
+    assert _verdict(entries, ledger).problems == []
+    del ledger.facts[0]
+    problems = _verdict(entries, ledger).problems
+    assert any("repeat of a scan that is not there" in problem for problem in problems)
+
+
+def test_another_box_is_no_repeat():
+    """Two equal boxes, both heard: a gateway that takes the second for a repeat has lost it."""
+    entries = answered(1, "s1", _SCAN) + answered(2, "s1", _SCAN)
+    ledger = Ledger()
+    first = ledger.append(entries[0])
+    ledger.facts.append(replace(first, seq=2, kind="repeat", postings=()))
+    assert any(p.startswith("LOST") for p in _verdict(entries, ledger).problems)
+
+
 def test_a_refused_scan_must_not_be_there():
     """NOT stored means not stored."""
     entries = answered(1, "s1", _SCAN, "refused")
