@@ -216,7 +216,7 @@ async def test_killed_between_commit_and_answer(
 
     Of a large symbol only the last packet is repeated; it ends like what is stored.
     """
-    gun.response_s = 15.0
+    gun.response_s = 5.0
     gun.unheard = {-(-len(data) // 250)}
     await started(process, "gun")
     scan = asyncio.create_task(gun.scan(code_type, data))
