@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from gateway import barcode, clock, feedback, labels, ports, profiles, recording, station
+from gateway import barcode, feedback, labels, ports, profiles, recording, station
 from gateway.barcode import Unreadable
+from gateway.clock import DockClock
 from gateway.config import Scanner
 from gateway.dialect import Heard, NoRead, Outcome, Remark, Say
 from gateway.framing import Frame
@@ -43,7 +44,7 @@ class Counters:
     refused: int = 0
     repeats: int = 0
     no_reads: int = 0
-    last_scan: datetime | None = None
+    last_scan_us: int | None = None
 
 
 class Reader:
@@ -56,10 +57,12 @@ class Reader:
         online: Callable[[], bool],
         changed: Callable[[], None],
         rng: random.Random,
+        clock: DockClock,
     ) -> None:
         self.settings = settings
         self.counters = Counters()
         self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
+        self._clock = clock
         self._defaults = station.Defaults(settings.kind, settings.location)
         self._port = ports.open_port(settings)
         self._dialect = profiles.dialect_of(settings)
@@ -97,6 +100,7 @@ class Reader:
 
     def state(self) -> ScannerState:
         """Return what to tell everybody about this scanner."""
+        last_us = self.counters.last_scan_us
         return ScannerState(
             name=self.settings.name,
             source=self.settings.port,
@@ -108,7 +112,7 @@ class Reader:
             refused=self.counters.refused,
             repeats=self.counters.repeats,
             no_reads=self.counters.no_reads,
-            last_scan=self.counters.last_scan,
+            last_scan=None if last_us is None else self._clock.moment_of(last_us),
             problem=self._down or self._problem,
         )
 
@@ -176,7 +180,7 @@ class Reader:
             log.info("scanner %s: same code again at once, ignored", self.settings.name)
             await feedback.say(self._port, self._dialect.answer("known"), self.settings.name)
             return
-        now = clock.now()
+        now = self._clock.now()
         outcome: Outcome = "stored"
         try:
             self._load_state()
@@ -212,7 +216,7 @@ class Reader:
             return station.on_label(self._defaults, self._state, label, frame.data)
         meaning = barcode.parse(
             frame.data,
-            today=now.date(),
+            today=self._clock.day_of(now),
             symbology=self.settings.symbology,
             region=self.settings.region,
             separators=self.settings.separators,
@@ -226,15 +230,16 @@ class Reader:
 
     async def _store(self, decision: Store, now: datetime) -> tuple[Pattern, str]:
         scan = decision.scan
+        stamp = self._clock.stamp()
         try:
             write = recording.write_of(
-                scan, decision.state, self.settings.name, now, clock.stamp(), self._rng
+                scan, decision.state, self.settings.name, now, stamp, self._rng
             )
         except Malformed as error:
             return self._refuse(str(error))
         seq = await self._outbox.append(write)
         self._state = decision.state.after(seq, undoable=scan.undoable)
-        self.counters.last_scan = now
+        self.counters.last_scan_us = stamp.monotonic_us
         if scan.kind == "unreadable":
             # Kept as evidence, but no goods are booked: the person has to scan again.
             self.counters.unreadable += 1
