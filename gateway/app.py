@@ -7,6 +7,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from gateway import health
+from gateway.beeper import Beeper
 from gateway.clock import DockClock, Read, read_kernel
 from gateway.config import Config
 from gateway.drain import Drain
@@ -14,7 +15,7 @@ from gateway.errands import Errands
 from gateway.outbox import Outbox
 from gateway.readers import Readers
 from wire.errors import Unavailable
-from wire.events import GatewayState
+from wire.events import TEXT_LENGTH_MAX, GatewayState, Pattern, Signal
 from wire.ids import segment
 from wire.settings import ConfigError
 
@@ -36,6 +37,7 @@ async def run(load: Callable[[], Config], read: Read = read_kernel) -> None:
     since_us = clock.uptime_us()
     owner = f"{segment(settings.site)}/{segment(settings.gateway)}"
     outbox = Outbox(settings.data, settings.outbox, owner=owner, clock=clock)
+    beeper = Beeper(settings.beeper)
     errands = Errands()
 
     def state_of(session: UUID, online: bool) -> GatewayState:  # noqa: FBT001
@@ -48,6 +50,13 @@ async def run(load: Callable[[], Config], read: Read = read_kernel) -> None:
             outbox=outbox,
             problem=drain.problem,
         )
+
+    def tell(scanner: str, pattern: Pattern, text: str) -> None:
+        signal = Signal(
+            at=clock.now(), scanner=scanner, pattern=pattern, text=text[:TEXT_LENGTH_MAX]
+        )
+        beeper.give(signal)
+        drain.tell(signal)
 
     async def reload() -> None:
         try:
@@ -66,12 +75,13 @@ async def run(load: Callable[[], Config], read: Read = read_kernel) -> None:
         # The outbox ends last: the others store and publish until their own end.
         async with asyncio.TaskGroup() as tasks:
             drain = Drain(settings, outbox, state_of, errands.add)
-            readers = Readers(tasks, outbox, lambda: drain.online, drain.on_change, clock)
+            readers = Readers(tasks, outbox, lambda: drain.online, drain.on_change, clock, tell)
             await readers.apply(settings.scanner)
             tasks.create_task(errands.run(outbox, drain, readers, reload))
             tasks.create_task(drain.run())
             tasks.create_task(_watch(outbox))
             tasks.create_task(_keep_time(clock, outbox, drain.on_change))
+            tasks.create_task(beeper.run())
         writing.cancel()
 
 

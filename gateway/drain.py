@@ -1,4 +1,4 @@
-"""Draining the outbox: batches out, central's acknowledgements in, and the gateway's state.
+"""Draining the outbox: batches out, central's acknowledgements in; the gateway's state and signals.
 
 The broker's own acknowledgement frees nothing. It only tells when nobody listens or when we are not
 allowed to publish; then the drain pauses, never the scans.
@@ -15,11 +15,12 @@ from uuid import UUID, uuid4
 from gateway.config import Config
 from gateway.outbox import Outbox
 from gateway.outbox_file import Extent
+from gateway.signal_feed import SignalFeed
 from gateway.uplink import CONNECT_TIMEOUT_S, Message, Uplink
 from gateway.window import Window
 from wire import codec
 from wire.errors import Malformed, Unavailable
-from wire.events import Ack, CentralState, Command, GatewayState, Rejected
+from wire.events import Ack, CentralState, Command, GatewayState, Rejected, Signal
 from wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Drain:
         self._ack_topic = topics.ack(config.site, config.gateway)
         self._commands_topic = topics.commands(config.site, config.gateway)
         self._central_topic = topics.central()
+        self._signals_topic = topics.signals(config.site, config.gateway)
+        self._signals = SignalFeed()
         self._window = Window()
         #: The newest seq handed to the broker, of which epoch.
         self._sent: tuple[UUID | None, int] = (None, 0)
@@ -99,6 +102,11 @@ class Drain:
         """Something is new: send what there is to send, publish the state soon."""
         self._state_due_s = min(self._state_due_s, self._state_sent_s + STATE_MIN_S)
         self._wake.set()
+
+    def tell(self, signal: Signal) -> None:
+        """Let everybody see what a person was told; without a broker it is forgotten."""
+        if self._connected and self._signals.add(signal, _now_s()):
+            self._wake.set()
 
     def replay(self, epoch: UUID, from_seq: int) -> None:
         """Send again from `from_seq` on, as far as the journal goes."""
@@ -151,6 +159,7 @@ class Drain:
             self._connected, self._broker_problem, self._refusal = True, None, None
             self._window.epoch, self._heard = None, False
             self._state_due_s, self._paused_until_s = 0.0, connected_s + _GREETING_S
+            self._signals.take()
             log.info("broker %s: connected", self._config.broker)
             while uplink.turn():
                 await self._wait(self._serve(uplink, session))
@@ -169,6 +178,9 @@ class Drain:
         while uplink.confirmed:
             self._on_confirmed(*uplink.confirmed.popleft(), now_s)
         self._drain(uplink, session, now_s)
+        if not uplink.busy:
+            for signal in self._signals.take():
+                uplink.mention(self._signals_topic, codec.encode(signal))
         if now_s >= self._state_due_s:
             self._publish_state(uplink, session, online=True)
             self._state_sent_s, self._state_due_s = now_s, now_s + STATE_MAX_S

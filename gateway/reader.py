@@ -31,6 +31,9 @@ _PROBLEMS = {
     "bad_report": "the scanner sent a report that cannot be; scan again",
 }
 
+#: Hears of every signal to a person: scanner, pattern, text.
+Tell = Callable[[str, Pattern, str], None]
+
 #: A scan engine that was asleep takes this long to wake up.
 _GREETING_PAUSE_S = 0.06
 
@@ -48,7 +51,9 @@ class Counters:
 
 
 class Reader:
-    """Supervises one scanner. `online` tells which beep is true; `changed` hears of a new state."""
+    """Supervises one scanner. `online` tells which beep is true; `changed` hears of a new state,
+    `tell` of (scanner, pattern, text) whenever a person is to be told something.
+    """
 
     def __init__(
         self,
@@ -58,11 +63,12 @@ class Reader:
         changed: Callable[[], None],
         rng: random.Random,
         clock: DockClock,
+        tell: Tell,
     ) -> None:
         self.settings = settings
         self.counters = Counters()
         self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
-        self._clock = clock
+        self._clock, self._tell = clock, tell
         self._defaults = station.Defaults(settings.kind, settings.location)
         self._port = ports.open_port(settings)
         self._dialect = profiles.dialect_of(settings)
@@ -86,6 +92,7 @@ class Reader:
         await self._signal(pattern, text, b"")
 
     async def _signal(self, pattern: Pattern, text: str, handshake: bytes) -> None:
+        self._tell(self.settings.name, pattern, text)
         await feedback.give(
             self._port,
             handshake + self._signals.bytes_for(pattern),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from gateway.clock import DockClock
 from gateway.config import Scanner
 from gateway.outbox import Outbox
-from gateway.reader import Reader
+from gateway.reader import Reader, Tell
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,10 @@ class Readers:
         online: Callable[[], bool],
         changed: Callable[[], None],
         clock: DockClock,
+        tell: Tell,
     ) -> None:
         self._tasks, self._outbox, self._online, self._changed = tasks, outbox, online, changed
-        self._clock = clock
+        self._clock, self._tell = clock, tell
         self._running: dict[str, tuple[Reader, asyncio.Task[None]]] = {}
 
     def __iter__(self) -> Iterator[Reader]:
@@ -55,6 +56,7 @@ class Readers:
                 self._changed,
                 random.Random(),
                 self._clock,
+                self._tell,
             )
             self._running[name] = (reader, self._tasks.create_task(reader.run()))
         self._changed()
