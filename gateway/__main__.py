@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import app, config, outbox
+from gateway import app, config, outbox_lock
 from gateway.config import Config
 from gateway.errands import Errands
-from gateway.outbox import InUse
+from gateway.outbox_lock import InUse
 from wire.broker import parse_broker
 from wire.events import Reload
 from wire.settings import ConfigError
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         return settings
 
     try:
-        with outbox.locked(load().data):
+        with outbox_lock.locked(load().data):
             asyncio.run(_until_told(load))
     except (ConfigError, InUse) as error:
         print(f"docktally gateway: {error}", file=sys.stderr)

@@ -22,6 +22,7 @@ Profile = Literal[
     "generic", "zebra", "honeywell", "datalogic", "newland", "gm65", "keyence", "cognex"
 ]
 Layout = Literal["us", "gb", "de", "fr", "es", "it"]
+Line = Annotated[int, Field(ge=0, le=10_000)]
 ScanKind = Literal["receive", "putaway", "move", "pick", "ship", "return", "count", "damage"]
 LabelField = Literal["gtin", "sscc", "lot", "serial", "expiry", "count"]
 
@@ -148,6 +149,37 @@ class Scanner(Section):
         return label
 
 
+class Gpio(Section):
+    """Lamps at the pins of a board: the output line that each pattern lights for a moment."""
+
+    chip: Path = Path("/dev/gpiochip0")
+    active_low: bool = False
+    flash_ms: int = Field(default=300, ge=20, le=3_000)
+    good: Line | None = None
+    offline: Line | None = None
+    refused: Line | None = None
+    rejected: Line | None = None
+
+    def line_of(self, pattern: Pattern) -> int | None:
+        """Return the line of a pattern, None for none; offline defaults to good."""
+        line: int | None = getattr(self, pattern)
+        return self.good if line is None and pattern == "offline" else line
+
+    @property
+    def lines(self) -> list[int]:
+        """All lines that are used, each once."""
+        given = (self.good, self.offline, self.refused, self.rejected)
+        return sorted({line for line in given if line is not None})
+
+
+class BeeperSettings(Section):
+    """Signals beside the scanner's own: a program, a loudspeaker, lamps."""
+
+    command: tuple[str, ...] = ()
+    speaker: bool = False
+    gpio: Gpio = Gpio()
+
+
 class OutboxLimits(Section):
     """How much disk the scans may take. Un-acknowledged scans are never deleted to make room."""
 
@@ -165,6 +197,7 @@ class Config(Section):
     topic_root: Root = DEFAULT_ROOT
     broker: Broker = Broker()
     outbox: OutboxLimits = OutboxLimits()
+    beeper: BeeperSettings = BeeperSettings()
     scanner: tuple[Scanner, ...] = Field(default=(), max_length=64)
 
     @model_validator(mode="after")

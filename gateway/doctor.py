@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway import clock, config, doctor_broker, doctor_disk, doctor_scanners, outbox, outbox_look
+from gateway import (
+    clock,
+    config,
+    doctor_broker,
+    doctor_disk,
+    doctor_scanners,
+    outbox_lock,
+    outbox_look,
+)
 from gateway.config import Config
 from gateway.finding import Finding, Level
 from gateway.outbox_look import Look
@@ -70,7 +78,7 @@ async def _findings(path: Path, root: Path) -> AsyncIterator[Finding]:
     look: Look | None = None
     gateway_runs = True  # it may, if we may not look
     try:
-        gateway_runs = outbox.in_use(settings.data)
+        gateway_runs = outbox_lock.in_use(settings.data)
         look = outbox_look.look(settings.data)
         for finding in doctor_disk.of_outbox(settings.data, look):
             yield finding

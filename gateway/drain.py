@@ -1,4 +1,4 @@
-"""Draining the outbox: batches out, central's acknowledgements in, and the gateway's state.
+"""Draining the outbox: batches out, central's acknowledgements in; the gateway's state and signals.
 
 The broker's own acknowledgement frees nothing. It only tells when nobody listens or when we are not
 allowed to publish; then the drain pauses, never the scans.
@@ -14,11 +14,13 @@ from uuid import UUID, uuid4
 
 from gateway.config import Config
 from gateway.outbox import Outbox
+from gateway.outbox_file import Extent
+from gateway.signal_feed import SignalFeed
 from gateway.uplink import CONNECT_TIMEOUT_S, Message, Uplink
 from gateway.window import Window
 from wire import codec
 from wire.errors import Malformed, Unavailable
-from wire.events import Ack, CentralState, Command, GatewayState, Rejected
+from wire.events import Ack, CentralState, Command, GatewayState, Rejected, Signal
 from wire.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ STATE_MIN_S, STATE_MAX_S = 0.5, 5.0
 #: The broker said that nobody listens, or refused: wait for central, or look again after this.
 _PAUSE_S = 5.0
 _KEEPALIVE_CHECK_S = 1.0
+#: What the broker keeps for us, above all where central stands, comes within this.
+_GREETING_S = 0.5
 #: How long a stop waits for the broker to take the last word.
 _FAREWELL_S = 1.0
 _NO_SUBSCRIBERS, _FAILURE = 0x10, 0x80
@@ -63,7 +67,15 @@ class Drain:
         self._ack_topic = topics.ack(config.site, config.gateway)
         self._commands_topic = topics.commands(config.site, config.gateway)
         self._central_topic = topics.central()
+        self._signals_topic = topics.signals(config.site, config.gateway)
+        self._signals = SignalFeed()
         self._window = Window()
+        #: The newest seq handed to the broker, of which epoch.
+        self._sent: tuple[UUID | None, int] = (None, 0)
+        #: On this connection central has said where it stands.
+        self._heard = False
+        #: An epoch that is not to be sent any more.
+        self._superseded: UUID | None = None
         self._wake = asyncio.Event()
         self._central_online: bool | None = None
         self._central_session: UUID | None = None
@@ -72,12 +84,14 @@ class Drain:
         self._broker_problem: str | None = "not connected to the broker yet"
         self._refusal: str | None = None
         self._gap: str | None = None
+        self._silent = False
         outbox.on_commit = self.on_change
 
     @property
     def online(self) -> bool:
-        """True while the broker is connected and central is there, as far as one can know."""
-        return self._connected and self._central_online is True
+        """True while scans reach central and are booked, as far as one can know."""
+        hindered = self._refusal or self._gap or self._silent
+        return self._connected and self._central_online is True and not hindered
 
     @property
     def problem(self) -> str | None:
@@ -88,6 +102,11 @@ class Drain:
         """Something is new: send what there is to send, publish the state soon."""
         self._state_due_s = min(self._state_due_s, self._state_sent_s + STATE_MIN_S)
         self._wake.set()
+
+    def tell(self, signal: Signal) -> None:
+        """Let everybody see what a person was told; without a broker it is forgotten."""
+        if self._connected and self._signals.add(signal, _now_s()):
+            self._wake.set()
 
     def replay(self, epoch: UUID, from_seq: int) -> None:
         """Send again from `from_seq` on, as far as the journal goes."""
@@ -138,8 +157,9 @@ class Drain:
             uplink.subscribe([self._ack_topic, self._commands_topic, self._central_topic])
             connected_s = _now_s()
             self._connected, self._broker_problem, self._refusal = True, None, None
-            self._window.epoch = None
-            self._state_due_s = self._paused_until_s = 0.0
+            self._window.epoch, self._heard = None, False
+            self._state_due_s, self._paused_until_s = 0.0, connected_s + _GREETING_S
+            self._signals.take()
             log.info("broker %s: connected", self._config.broker)
             while uplink.turn():
                 await self._wait(self._serve(uplink, session))
@@ -158,25 +178,40 @@ class Drain:
         while uplink.confirmed:
             self._on_confirmed(*uplink.confirmed.popleft(), now_s)
         self._drain(uplink, session, now_s)
+        if not uplink.busy:
+            for signal in self._signals.take():
+                uplink.mention(self._signals_topic, codec.encode(signal))
         if now_s >= self._state_due_s:
             self._publish_state(uplink, session, online=True)
             self._state_sent_s, self._state_due_s = now_s, now_s + STATE_MAX_S
         deadlines = [self._state_due_s, now_s + _KEEPALIVE_CHECK_S]
         if self._window.deadline_s is not None:
             deadlines.append(self._window.deadline_s)
+        if now_s < self._paused_until_s:
+            deadlines.append(self._paused_until_s)
         return min(deadlines)
 
     def _drain(self, uplink: Uplink, session: UUID, now_s: float) -> None:
         extent = self._outbox.extent
         window = self._window
-        if extent is None or self._central_online is False or now_s < self._paused_until_s:
+        if extent is None or extent.epoch == self._superseded:
             return
+        if self._central_online is False or now_s < self._paused_until_s:
+            return
+        acked, newest = self._outbox.acked_seq, extent.last_seq
+        if not self._heard:
+            # One event, and one that is not news if there is any, asks where central stands. Our
+            # numbers mean nothing if this file was put back to an older copy: then central has
+            # other scans under them, and would pass over ours.
+            newest = min(newest, max(acked, extent.first_seq))
+            acked = newest - 1
         if window.epoch != extent.epoch:
-            window.start(extent.epoch, self._outbox.acked_seq, now_s)
+            window.start(extent.epoch, max(0, acked), now_s)
         if window.rewind_if_stuck(now_s):
+            self._silent = True
             log.warning("central acknowledges nothing; sending again after seq %d", window.acked)
         for _ in range(_BATCHES_PER_TURN):
-            waiting = extent.last_seq - window.sent
+            waiting = newest - window.sent
             room = min(window.room, codec.BATCH_EVENTS_MAX)
             # Small batches while a backlog waits would waste the line.
             if waiting <= 0 or room < min(waiting, codec.BATCH_EVENTS_MAX):
@@ -193,6 +228,7 @@ class Drain:
             batch = codec.join_batch(self._config.gateway, extent.epoch, session, first, events)
             uplink.publish(self._events_topic, batch)
             window.on_sent(first + len(events) - 1, now_s)
+            self._sent = (extent.epoch, max(self._sent_seq(extent), window.sent))
         self._wake.set()
 
     def _on_message(self, message: Message, now_s: float) -> None:
@@ -213,8 +249,11 @@ class Drain:
         if extent is None or ack.epoch != extent.epoch:
             return
         self._paused_until_s, self._refusal = 0.0, None
-        if ack.applied_seq > extent.last_seq:
-            log.critical("central has more of this outbox than the outbox: a copy was put back")
+        self._heard, self._silent = True, False
+        if ack.applied_seq > max(extent.opened_seq, self._sent_seq(extent)):
+            # These numbers were given to other scans, before the file was put back or damaged.
+            log.critical("central has scans that this outbox has not sent: a copy was put back")
+            self._superseded = ack.epoch
             self._outbox.supersede()
             return
         before = self._outbox.acked_seq
@@ -232,6 +271,9 @@ class Drain:
             )
             log.critical("%s", self._gap)
         self.on_change()
+
+    def _sent_seq(self, extent: Extent) -> int:
+        return self._sent[1] if self._sent[0] == extent.epoch else 0
 
     def _on_central(self, state: CentralState, now_s: float) -> None:
         if state.online != self._central_online or state.session != self._central_session:

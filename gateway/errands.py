@@ -64,4 +64,4 @@ def _scanner_of(outbox: Outbox, seq: int) -> str:
         rows = outbox.rows(seq - 1, 1, 1)
     except Unavailable:
         rows = []
-    return str(json.loads(rows[0])["scanner"]) if rows else ""
+    return str(json.loads(rows[0]).get("scanner", "")) if rows else ""

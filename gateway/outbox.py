@@ -3,27 +3,31 @@
 `append` returns after the fsync of the commit that holds the scan. One thread writes and takes
 whatever waits into one commit, so many scanners share the cost of the disk. When the disk is full,
 read-only or broken, `append` raises Unavailable and nothing is numbered; the next one tries again.
+The reserve of the disk and the bound of the outbox hold for scans; what a station is told, and what
+central acknowledged, is stored beyond them.
 """
 
 import asyncio
-import fcntl
+import base64
+import json
 import logging
-import os
 import queue
 import shutil
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from gateway import outbox_file, salvage, unit_table
+from gateway.clock import DockClock
 from gateway.config import OutboxLimits
-from gateway.outbox_file import Connect, Extent, Record, Write
+from gateway.outbox_file import Connect, Extent, Outcome, Record, Revision, Write
 from gateway.outbox_writer import OutboxWriter
 from gateway.unit import Unit
 from wire.errors import Unavailable
@@ -33,15 +37,11 @@ log = logging.getLogger(__name__)
 
 #: Scans in one commit, and scans that may wait for one; far above what scanners can produce.
 _GROUP_MAX, _WAITING_MAX = 256, 1_024
-#: An acknowledgement may wait this long for a commit to travel with: it saves flash wear, and after
-#: a crash the rows are merely sent again.
-_ACK_FLUSH_S = 1.0
+#: Acknowledgements are stored this rarely, which spares the flash a commit for every scan. After a
+#: crash central says again what it has.
+_ACK_FLUSH_S = 30.0
 #: For the estimate of what still fits, while there is no scan to measure.
 _USUAL_ROW_BYTES = 512
-
-
-class InUse(Exception):
-    """Another gateway works on this folder, or it cannot be used; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +50,25 @@ class _Job:
     write: Write | Record | None = None
     reopen: bool = False
     supersede: UUID | None = None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder`, made if need be, for this process alone; raise InUse with what to do."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise InUse(f"the data folder {folder} cannot be used: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InUse(
-            f"another gateway is running on the data folder {folder}; stop it, or give this one a "
-            "folder of its own (data = ...)"
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def in_use(folder: Path) -> bool:
-    """Return whether a gateway runs on `folder`; raise PermissionError when we may not look."""
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    revise: tuple[int, Revision] | None = None
 
 
 class Outbox:
-    """The durable queue of one gateway. All methods belong to the event loop's thread."""
+    """The durable queue of one gateway. All methods belong to the event loop's thread.
+
+    `owner` is the gateway's name, site/gateway: scans are never filed under another one.
+    """
 
     def __init__(
-        self, folder: Path, limits: OutboxLimits, connect: Connect = outbox_file.connect
+        self,
+        folder: Path,
+        limits: OutboxLimits,
+        connect: Connect = outbox_file.connect,
+        owner: str = "",
+        clock: DockClock | None = None,
     ) -> None:
         self._folder, self._limits, self._connect = folder, limits, connect
+        self._owner, self._clock = owner, clock or DockClock()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._extent: Extent | None = None
@@ -105,7 +78,7 @@ class Outbox:
         self._trouble: str | None = None
         #: Labelled units that are just being counted: a lock, and how many scanners use it.
         self._units: dict[str, tuple[asyncio.Lock, int]] = {}
-        #: Called after every commit, before anybody who waited for it goes on.
+        #: Called after every commit, also a failed one, before anybody who waits for it goes on.
         self.on_commit: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
@@ -116,6 +89,7 @@ class Outbox:
         try:
             await asyncio.shield(working)
         finally:
+            self._flush_ack()
             self._close_reader()  # first: the last to close folds the log into the file
             self._jobs.put(None)
             await asyncio.wait([working])
@@ -133,6 +107,19 @@ class Outbox:
     async def probe(self) -> None:
         """Try the disk, so that `problem` is true now; raise Unavailable when it is not well."""
         await self._submit()
+
+    async def revise(self, change: Revision) -> None:
+        """Replace pending events by what `change` makes of them, between the scans that come in.
+
+        Raises Unavailable when the disk fails in the middle; what was replaced stays so.
+        """
+        extent, seq = self._extent, self.acked_seq
+        if extent is None:
+            raise Unavailable(self._trouble or "the outbox is not open yet")
+        while seq < extent.last_seq:
+            seq = await self._submit(revise=(seq, change))
+            if self._extent is not None and self._extent.epoch != extent.epoch:
+                extent, seq = self._extent, self.acked_seq
 
     @property
     def extent(self) -> Extent | None:
@@ -157,16 +144,19 @@ class Outbox:
     def rows(self, after: int, events_max: int, bytes_max: int) -> list[bytes]:
         """Return the encoded events that follow `after`, at least one if there is any.
 
-        Raises Unavailable when the disk cannot be read.
+        An event whose bytes went bad in a page that is otherwise whole is replaced by JSON that is
+        no event: central records it, calls a person, and the scans behind it go on. Raises
+        Unavailable when the disk cannot be read.
         """
         chosen: list[bytes] = []
         size = 0
-        for (event,) in self._read(
-            "SELECT event FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        for seq, stored in self._read(
+            "SELECT seq, event FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
             after,
             self._extent.last_seq if self._extent else 0,
             events_max,
         ):
+            event = stored if _is_json(stored) else _damaged(seq, stored)
             size += len(event) + 1
             if chosen and size > bytes_max:
                 break
@@ -207,6 +197,8 @@ class Outbox:
         """Central has all up to `seq`. A lower seq than before makes the journal pending again."""
         assert self._extent is not None
         assert 0 <= seq <= self._extent.last_seq
+        if seq == self.acked_seq:
+            return
         self._acked = (self._extent.epoch, seq)
         if self._ack_flush is None:
             loop = asyncio.get_running_loop()
@@ -227,7 +219,7 @@ class Outbox:
         if extent is None:
             return OutboxState(pending=0, oldest_age_s=0, capacity_left=0, problem=self.problem)
         pending = extent.last_seq - self.acked_seq
-        free = shutil.disk_usage(self._folder).free - self._limits.disk_reserve_bytes
+        free = self._free_bytes() - self._limits.disk_reserve_bytes
         room = max(0, min(free, self._limits.max_bytes - extent.pending_bytes))
         usual = max(_USUAL_ROW_BYTES, extent.pending_bytes // max(1, pending))
         return OutboxState(
@@ -237,13 +229,18 @@ class Outbox:
             problem=self.problem,
         )
 
-    def _oldest_age_s(self) -> float:
-        query = "SELECT stored_ms FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
+    def _free_bytes(self) -> int:
         try:
-            stored_ms = [row[0] for row in self._read(query, self.acked_seq)]
+            return shutil.disk_usage(self._folder).free
+        except OSError:
+            return 0
+
+    def _oldest_age_s(self) -> float:
+        try:
+            oldest = self.rows(self.acked_seq, 1, 1)
         except Unavailable:
             return 0
-        return max(0.0, time.time() - stored_ms[0] / 1_000) if stored_ms else 0
+        return self._clock.age_s(oldest[0]) if oldest else 0
 
     def _read(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         try:
@@ -270,52 +267,57 @@ class Outbox:
         *,
         reopen: bool = False,
         supersede: UUID | None = None,
+        revise: tuple[int, Revision] | None = None,
     ) -> "asyncio.Future[int]":
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
         self._waiting += 1
-        self._jobs.put(_Job(done, write, reopen, supersede))
+        self._jobs.put(_Job(done, write, reopen, supersede, revise))
         return done
 
     def _flush_ack(self) -> None:
-        self._ack_flush = None
-        if self._extent is not None and self._extent.acked_seq != self.acked_seq:
+        """Store what central acknowledged; nothing is written when nothing is new."""
+        if self._ack_flush is not None:
+            self._ack_flush.cancel()
+            self._ack_flush = None
             self._submit()
 
     def _settle(
-        self, jobs: Sequence[_Job], seqs: Sequence[int], extent: Extent | None, error: str | None
+        self, jobs: Sequence[_Job], outcomes: Sequence[Outcome], extent: Extent | None, ill: str
     ) -> None:
-        """Take over what the writing thread did. Runs in the event loop."""
+        """Take over what the writing thread did; `ill` is why scans are refused now."""
         self._waiting -= len(jobs)
-        if error != self._trouble:
-            log.log(logging.ERROR if error else logging.INFO, "outbox: %s", error or "well again")
-        self._trouble = error
+        trouble = ill or None
+        if trouble != self._trouble:
+            level = logging.ERROR if trouble else logging.INFO
+            log.log(level, "outbox: %s", trouble or "well again")
+        self._trouble = trouble
+        if len(outcomes) and isinstance(outcomes[0], Unavailable):
+            self._close_reader()
         if extent is not None:
             if self._extent is None or extent.epoch != self._extent.epoch:
                 self._acked = (extent.epoch, extent.acked_seq)
                 self._close_reader()
             self._extent = extent
-        if error is None:
-            self.on_commit()
-        for index, job in enumerate(jobs):
+        self.on_commit()
+        for job, outcome in zip(jobs, outcomes, strict=True):
             if job.done.done():
                 continue
-            if error is None:
-                job.done.set_result(seqs[index])
+            if isinstance(outcome, Unavailable):
+                job.done.set_exception(Unavailable(str(outcome)))
             else:
-                job.done.set_exception(Unavailable(error))
+                job.done.set_result(outcome)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """The writing thread."""
-        writer = OutboxWriter(self._folder, self._limits, self._connect)
+        writer = OutboxWriter(self._folder, self._limits, self._connect, self._owner)
         while jobs := self._collect():
-            seqs: list[int] = []
-            error = None
             try:
-                seqs = self._do(writer, jobs)
+                outcomes = self._do(writer, jobs)
+                ill = writer.refusal or ""
             except Unavailable as problem:
-                error = str(problem)
-            loop.call_soon_threadsafe(self._settle, jobs, seqs, writer.extent, error)
+                outcomes, ill = [problem] * len(jobs), str(problem)
+            loop.call_soon_threadsafe(self._settle, jobs, outcomes, writer.extent, ill)
         writer.close()
 
     def _collect(self) -> list[_Job]:
@@ -334,15 +336,34 @@ class Outbox:
             self._jobs.put(None)
         return jobs
 
-    def _do(self, writer: OutboxWriter, jobs: Sequence[_Job]) -> list[int]:
+    def _do(self, writer: OutboxWriter, jobs: Sequence[_Job]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         for job in jobs:
             if job.reopen:
                 writer.reopen()
             if job.supersede is not None:
                 writer.supersede(job.supersede)
+            outcomes.append(writer.revise(*job.revise) if job.revise else 0)
         writes = [job.write for job in jobs if job.write is not None]
-        seqs = iter(writer.write(writes, self._acked))
-        return [0 if job.write is None else next(seqs) for job in jobs]
+        written = iter(writer.write(writes, self._acked))
+        for index, job in enumerate(jobs):
+            if job.write is not None:
+                outcomes[index] = next(written)
+            elif writer.refusal and not job.revise:
+                outcomes[index] = Unavailable(writer.refusal)
+        return outcomes
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        from_json(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _damaged(seq: int, data: bytes) -> bytes:
+    return json.dumps({"seq": seq, "damaged": base64.b64encode(data).decode()}).encode()
 
 
 def _seen(done: "asyncio.Future[int]") -> None:

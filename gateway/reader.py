@@ -10,7 +10,6 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway import (
-    clock,
     deciding,
     feedback,
     ports,
@@ -20,6 +19,7 @@ from gateway import (
     station,
     station_state,
 )
+from gateway.clock import DockClock
 from gateway.config import Scanner
 from gateway.decision import Decision, DockScan, Known, Refuse, Store, Told
 from gateway.dialect import Heard, NoRead, Outcome, Remark, Say
@@ -34,6 +34,9 @@ from wire.events import Clock, Event, Pattern, ScannerState
 
 log = logging.getLogger(__name__)
 
+#: Hears of every signal to a person: scanner, pattern, text.
+Tell = Callable[[str, Pattern, str], None]
+
 
 @dataclass(slots=True)
 class Counters:
@@ -44,11 +47,13 @@ class Counters:
     refused: int = 0
     repeats: int = 0
     no_reads: int = 0
-    last_scan: datetime | None = None
+    last_scan_us: int | None = None
 
 
 class Reader:
-    """Supervises one scanner. `online` tells which beep is true; `changed` hears of a new state."""
+    """Supervises one scanner. `online` tells which beep is true; `changed` hears of a new state,
+    `tell` of (scanner, pattern, text) whenever a person is to be told something.
+    """
 
     def __init__(
         self,
@@ -57,10 +62,13 @@ class Reader:
         online: Callable[[], bool],
         changed: Callable[[], None],
         rng: random.Random,
+        clock: DockClock,
+        tell: Tell,
     ) -> None:
         self.settings = settings
         self.counters = Counters()
         self._outbox, self._online, self._changed, self._rng = outbox, online, changed, rng
+        self._clock, self._tell = clock, tell
         self._defaults = station.Defaults.of(settings)
         self._port = ports.open_port(settings)
         self._dialect = profiles.dialect_of(settings)
@@ -87,6 +95,7 @@ class Reader:
         await self._signal(pattern, text, b"")
 
     async def _signal(self, pattern: Pattern, text: str, handshake: bytes) -> None:
+        self._tell(self.settings.name, pattern, text)
         await feedback.give(
             self._port,
             handshake + self._signals.bytes_for(pattern),
@@ -101,6 +110,7 @@ class Reader:
 
     def state(self) -> ScannerState:
         """Return what to tell everybody about this scanner."""
+        last_us = self.counters.last_scan_us
         return ScannerState(
             name=self.settings.name,
             source=self.settings.port,
@@ -113,7 +123,7 @@ class Reader:
             repeats=self.counters.repeats,
             no_reads=self.counters.no_reads,
             gs_verified=self._state.gs_verified,
-            last_scan=self.counters.last_scan,
+            last_scan=None if last_us is None else self._clock.moment_of(last_us),
             problem=self._down or self._problem or self._overdue(),
         )
 
@@ -121,7 +131,7 @@ class Reader:
         waiting = self._state.waiting
         if waiting is None:
             return None
-        stamp = clock.stamp()
+        stamp = self._clock.stamp()
         now = Moment(stamp.boot_id, stamp.monotonic_us)
         if not station.is_overdue(self._defaults, self._state, now):
             return None
@@ -171,7 +181,7 @@ class Reader:
                 await feedback.say(self._port, data, self.settings.name)
 
     async def _on_frame(self, frame: Frame, at_s: float) -> None:
-        now, stamp = clock.now(), clock.stamp()
+        now, stamp = self._clock.now(), self._clock.stamp()
         # What waited for a slow disk came when it came: the repeat window goes by that.
         waited_us = int((asyncio.get_running_loop().time() - at_s) * 1_000_000)
         at = Moment(stamp.boot_id, max(0, stamp.monotonic_us - waited_us))
@@ -183,7 +193,8 @@ class Reader:
         try:
             self._load_state()
             frame = self._whole(frame)
-            decision = deciding.decide(self.settings, self._state, frame, at, now.date())
+            today = self._clock.day_of(now)
+            decision = deciding.decide(self.settings, self._state, frame, at, today)
             if isinstance(decision, Known):
                 outcome = "known"
             pattern, text = await self._accept(decision, now, stamp)
@@ -267,7 +278,7 @@ class Reader:
             recording.write_of(scan, state, name, now, stamp, self._rng)
         )
         self._state = state.after(seq, undoable=scan.undoable)
-        counters.last_scan = now
+        counters.last_scan_us = stamp.monotonic_us
         match scan.kind:
             case "unreadable":
                 counters.unreadable += 1

@@ -5,9 +5,10 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
 
+from gateway.clock import DockClock
 from gateway.config import Scanner
 from gateway.outbox import Outbox
-from gateway.reader import Reader
+from gateway.reader import Reader, Tell
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,11 @@ class Readers:
         outbox: Outbox,
         online: Callable[[], bool],
         changed: Callable[[], None],
+        clock: DockClock,
+        tell: Tell,
     ) -> None:
         self._tasks, self._outbox, self._online, self._changed = tasks, outbox, online, changed
+        self._clock, self._tell = clock, tell
         self._running: dict[str, tuple[Reader, asyncio.Task[None]]] = {}
 
     def __iter__(self) -> Iterator[Reader]:
@@ -45,6 +49,14 @@ class Readers:
             await asyncio.wait([task])  # its port must be free before another opens it
             log.info("scanner %s: stopped", name)
         for name, settings in wanted.items():
-            reader = Reader(settings, self._outbox, self._online, self._changed, random.Random())
+            reader = Reader(
+                settings,
+                self._outbox,
+                self._online,
+                self._changed,
+                random.Random(),
+                self._clock,
+                self._tell,
+            )
             self._running[name] = (reader, self._tasks.create_task(reader.run()))
         self._changed()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from gateway import adopt, config, device_checks, devices, outbox, processes, sysfs, watch
+from gateway import adopt, config, device_checks, devices, outbox_lock, processes, sysfs, watch
 from gateway import scanners_view as view
 from gateway.config import Config, Layout, Profile, ScanKind, Scanner
 from gateway.processes import Process
@@ -60,7 +60,7 @@ class _Site:
 
     def gateway_runs(self) -> bool:
         with contextlib.suppress(OSError):  # then its devices show as in use, where that shows
-            return self.settings is not None and outbox.in_use(self.settings.data)
+            return self.settings is not None and outbox_lock.in_use(self.settings.data)
         return False
 
 

@@ -5,6 +5,7 @@ means what the operator expects.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
@@ -100,13 +101,13 @@ class State:
         undo = tuple(seq for seq in self.undoable if seq <= last_seq)
         return replace(self, undoable=undo, last=last)
 
-    def renumbered(self, seqs: dict[int, int]) -> "State":
-        """Return the state for another outbox, whose numbers for the old ones are in `seqs`."""
+    def renumbered(self, new_seq: Callable[[int], int | None]) -> "State":
+        """Return the state for another outbox; `new_seq` gives the number there of an old one."""
         last = self.last
         if last is not None and last.seq is not None:
-            last = replace(last, seq=seqs.get(last.seq))
-        undo = tuple(seqs[seq] for seq in self.undoable if seq in seqs)
-        return replace(self, undoable=undo, last=last)
+            last = replace(last, seq=new_seq(last.seq))
+        moved = (new_seq(seq) for seq in self.undoable)
+        return replace(self, undoable=tuple(seq for seq in moved if seq is not None), last=last)
 
 
 _STATE = TypeAdapter(State)

@@ -4,9 +4,8 @@ Rows are only added, one for each event that counts a unit or takes that back, a
 a name is what holds. So a commit that is taken back needs nothing but its own rows deleted.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 #: `id` is the seq of the event; events of an older outbox have ids below 1, the older the lower.
 SCHEMA = (
@@ -45,13 +44,11 @@ def forget_after(file: sqlite3.Connection, seq: int) -> None:
     file.execute("DELETE FROM unit WHERE id > ?", (seq,))
 
 
-def rows(damaged: sqlite3.Connection, renumbered: dict[int, int]) -> Iterator[Row]:
-    """Yield what can be read, with the ids of another outbox; events left behind come first."""
-    with contextlib.suppress(sqlite3.Error):
-        found = damaged.execute("SELECT id, name, step FROM unit ORDER BY id DESC")
-        for older, (seq, name, step) in enumerate(found):
-            if isinstance(name, str) and isinstance(step, str):  # a damaged page holds anything
-                yield renumbered.get(seq, -older), name, step
+def moved(found: Iterable[Row], new_seq: Callable[[int], int | None]) -> Iterator[Row]:
+    """Yield rows with the ids of another outbox; those of events left behind come first."""
+    for older, (seq, name, step) in enumerate(sorted(found, reverse=True)):
+        fresh = new_seq(seq)
+        yield -older if fresh is None else fresh, name, step
 
 
 def add(file: sqlite3.Connection, rows: Iterable[Row]) -> None:

@@ -106,6 +106,16 @@ class Uplink:
         self.in_flight[info.mid] = topic
         self._watch_for_writing()
 
+    def mention(self, topic: str, payload: bytes) -> None:
+        """Hand a message to the broker that may get lost; nothing confirms it."""
+        self._client.publish(topic, payload, qos=0)
+        self._watch_for_writing()
+
+    @property
+    def busy(self) -> bool:
+        """True while the socket has not taken what it was given."""
+        return bool(self._client.want_write())
+
     def close(self) -> None:
         """Say goodbye, so that the Will stays unsaid, and close."""
         self._client.disconnect()
@@ -149,5 +159,6 @@ class Uplink:
     def _on_publish(
         self, _client: object, _userdata: object, mid: int, reason: Any, _properties: object
     ) -> None:
-        topic = self.in_flight.pop(mid, "")
-        self.confirmed.append((topic, reason.value))
+        topic = self.in_flight.pop(mid, None)
+        if topic is not None:
+            self.confirmed.append((topic, reason.value))

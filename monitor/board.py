@@ -11,7 +11,7 @@ from typing import Generic, Literal, TypeVar
 
 from monitor.rate import Rate
 from monitor.stock import Stock
-from wire.events import Activity, Alert, Availability, CentralState, GatewayState
+from wire.events import Activity, Alert, Availability, CentralState, GatewayState, Signal
 
 #: Lines of the live feed kept in memory.
 ACTIVITY_MAX = 500
@@ -58,6 +58,16 @@ class Scan:
     line: Activity
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person at a scanner was told, and when we heard it: the dock's clock may be wrong."""
+
+    site: str
+    gateway: str
+    at: float
+    signal: Signal
+
+
 class Board:
     """What is known at this moment. Every `apply_...` returns whether it was news."""
 
@@ -66,7 +76,7 @@ class Board:
         self.gateways: dict[tuple[str, str], Heard[GatewayState]] = {}
         self.alerts: dict[str, Heard[Alert]] = {}
         self.unseen_alerts: set[str] = set()
-        self.scans: deque[Scan] = deque(maxlen=ACTIVITY_MAX)
+        self.scans: deque[Scan | Told] = deque(maxlen=ACTIVITY_MAX)
         self.scans_heard = 0
         self.link = LinkState(up=False, reason="connecting", since=now)
         self.central: Heard[CentralState] | None = None
@@ -166,6 +176,13 @@ class Board:
         self.scans_heard += 1
         return True
 
+    def apply_signal(self, site: str, gateway: str, signal: Signal, now: float) -> bool:
+        """Take what a person was told; only bad news is a line: good scans have one of central."""
+        if signal.pattern in ("refused", "rejected"):
+            self.scans.append(Told(site, gateway, now, signal))
+            self.scans_heard += 1
+        return True
+
     def apply_alert(self, alert_id: str, alert: Alert | None, now: float) -> bool:
         """Take an alert, None when it was closed."""
         if alert is None:
@@ -209,7 +226,7 @@ class Board:
         """Return the latest lines about an item, the youngest first."""
         found = []
         for scan in reversed(self.scans):
-            if scan.line.sku == sku and scan.site == site:
+            if isinstance(scan, Scan) and scan.line.sku == sku and scan.site == site:
                 found.append(scan)
                 if len(found) == limit:
                     break

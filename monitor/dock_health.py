@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from monitor import figures
 from monitor.board import Board, Heard
 from monitor.spans import Line, Span, cell, cells, printable
-from wire.events import GatewayState, ScannerState
+from wire.events import GatewayState, NewScanner, ScannerState
 
 #: Scans that wait longer than this at a dock are worth a look.
 WAIT_CALM_S = 30.0
@@ -72,12 +72,7 @@ def _gateway(
     lines += [[Span("  "), problem] for problem in _problems(state)]
     for scanner in state.scanners:
         lines += _scanner(scanner, now, width, live=state.online and current)
-    for new in state.new_scanners:
-        lines.append(
-            [Span(f"  + new: {printable(new.product)}, "), Span(printable(new.port), "muted")]
-        )
-        if new.problem:
-            lines.append([Span(f"    {printable(new.problem)}", "warn")])
+    lines += [_new_scanner(found) for found in state.new_scanners]
     return lines
 
 
@@ -106,12 +101,24 @@ def _problems(state: GatewayState) -> Iterator[Span]:
         yield Span(f"▲ {clock}", "warn")
 
 
+def _new_scanner(found: NewScanner) -> Line:
+    line = [
+        Span(f"  + {printable(found.product)} ({found.source}) ", "accent"),
+        Span("not configured: docktally scanners", "muted"),
+    ]
+    if found.problem:
+        line.append(Span(f"; {printable(found.problem)}", "warn"))
+    return line
+
+
 def _scanner(scanner: ScannerState, now: float, width: int, *, live: bool) -> list[Line]:
     name = printable(scanner.name)
     last = scanner.last_scan
     ago = figures.coarse_age(now - last.timestamp()) if last else "no scan"
     station = printable("".join(f"{word} " for word in (scanner.mode, scanner.location) if word))
     scans = Span(f"{figures.number(scanner.scans, 6)} sc ", "muted")
+    counts = ((scanner.repeats, "repeated"), (scanner.no_reads, "no-read"))
+    asides = "".join(f"{number:,} {word} " for number, word in counts if number)
     right = []
     if scanner.unreadable:
         right.append(Span(f"{scanner.unreadable:,} unread ", "warn"))
@@ -122,7 +129,9 @@ def _scanner(scanner: ScannerState, now: float, width: int, *, live: bool) -> li
         left = [Span("  ✖ ", "bad"), Span(f"{name} UNPLUGGED ", "bad")]
     else:
         left = [Span("  ● ", "good") if live else Span("  ◌ ", "warn"), Span(f"{name} ")]
-    lines = [_spread(left, right, width, [Span(station, "muted"), scans], [scans])]
+    middles = [[Span(station, "muted"), scans], [scans]]
+    middles = [[*middles[0], Span(asides, "muted")], *middles]
+    lines = [_spread(left, right, width, *middles)]
     if scanner.problem:
         lines.append([Span(f"    {printable(scanner.problem)}", "warn")])
     return lines

@@ -15,12 +15,16 @@ from monitor.board import Board
 from monitor.config import Config
 from wire import codec
 from wire.errors import Malformed
-from wire.events import Activity, Alert, Availability, CentralState, GatewayState
+from wire.events import Activity, Alert, Availability, CentralState, GatewayState, Signal
 from wire.link import Link, Message
 from wire.topics import DELIVERY, Address, Channel, Topics
 
 #: Availability comes last: 100,000 retained items must not keep alerts and docks waiting.
-_CHANNELS: tuple[Channel, ...] = ("central", "state", "alert", "activity", "availability")
+_CHANNELS: tuple[Channel, ...] = (
+    "central", "state", "alert", "activity", "signals", "availability",
+)  # fmt: skip
+#: What a channel is called in a JSON line, where it is not by its own name.
+_CALLED = {"state": "gateway", "signals": "signal"}
 
 #: Hears (type, fields) of each change.
 Listener = Callable[[str, dict[str, Any]], None]
@@ -60,8 +64,8 @@ class Feed:
             self._tell("malformed", {"topic": message.topic, "reason": str(error)})
             return
         if news:
-            channel = "gateway" if address.channel == "state" else address.channel
-            self._tell(channel, {**fields, "retained": message.retain})
+            kind = _CALLED.get(address.channel, address.channel)
+            self._tell(kind, {**fields, "retained": message.retain})
 
     def _apply(self, address: Address, message: Message, now: float) -> tuple[bool, dict[str, Any]]:
         board, payload, site, name = self._board, message.payload, address.site, address.name
@@ -84,6 +88,10 @@ class Feed:
             case "activity":
                 line = codec.decode(Activity, payload)
                 return board.apply_activity(site, line, now), {"site": site, **self._fields(line)}
+            case "signals":
+                signal = codec.decode(Signal, payload)
+                news = board.apply_signal(site, name, signal, now)
+                return news, {"site": site, "gateway": name, **self._fields(signal)}
             case "alert":
                 alert = codec.decode(Alert, payload) if payload else None
                 if alert is not None:

@@ -15,7 +15,7 @@ import paho.mqtt.client as paho
 
 from neighbours import ROOT, wait_until
 from wire import codec
-from wire.events import Ack, Batch, CentralState, Event, GatewayState, Payload, Rejected
+from wire.events import Ack, Batch, CentralState, Event, GatewayState, Payload, Rejected, Signal
 from wire.topics import Topics
 
 SITE, GATEWAY = "hall", "dock"
@@ -73,6 +73,9 @@ class Process:
     port: int
     extra: str = ""
     scanner_extra: str = ""
+    head: str = ""
+    beeper: str = ""
+    name: str = GATEWAY
     running: subprocess.Popen[bytes] | None = None
     _started: int = 0
     left: Pty = field(init=False)
@@ -92,8 +95,10 @@ class Process:
             for name in ("left", "right")
         )
         self.config.write_text(
-            f"site = '{SITE}'\ngateway = '{GATEWAY}'\ndata = 'data'\n[broker]\nport = {self.port}\n"
-            f"[outbox]\n{self.extra or 'disk_reserve_bytes = 0'}\n{scanners}"
+            f"site = '{SITE}'\ngateway = '{self.name}'\ndata = 'data'\n{self.head}\n"
+            f"[broker]\nport = {self.port}\n"
+            f"[outbox]\n{self.extra or 'disk_reserve_bytes = 0'}\n"
+            f"[beeper]\n{self.beeper}\n{scanners}"
         )
 
     def start(self) -> None:
@@ -139,13 +144,14 @@ class Process:
 class Central:
     """Applies batches as the protocol says: in order, once, without holes; then acknowledges."""
 
-    def __init__(self, port: int, *, online: bool = True) -> None:
+    def __init__(self, port: int, *, online: bool = True, topics: Topics | None = None) -> None:
         self.port = port
-        self.topics = Topics()
+        self.topics = topics or Topics()
         self.session = uuid4()
         self.applied: dict[UUID, list[Event]] = {}
         self.batches: list[Batch] = []
         self.states: list[GatewayState] = []
+        self.signals: list[Signal] = []
         self.reject: dict[bytes, str] = {}
         self.deaf = False
         self._lock = threading.Lock()
@@ -204,7 +210,8 @@ class Central:
         self.client.loop_stop()
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
-        client.subscribe([(self.topics.every("events"), 1), (self.topics.every("state"), 1)])
+        channels = ("events", "state", "signals")
+        client.subscribe([(self.topics.every(channel), 1) for channel in channels])
         self.announce(online=self.online)
         for epoch in self.applied:
             self._acknowledge(epoch, [])
@@ -213,6 +220,9 @@ class Central:
         if message.topic.endswith("/state"):
             if message.topic != self.topics.central():
                 self.states.append(codec.decode(GatewayState, bytes(message.payload)))
+            return
+        if message.topic.endswith("/signals"):
+            self.signals.append(codec.decode(Signal, bytes(message.payload)))
             return
         if self.deaf:
             return
@@ -228,7 +238,7 @@ class Central:
                         code = self.reject[event.raw]
                         rejected.append(Rejected(seq=event.seq, code=code, message="no"))
                 elif event.seq <= len(known):
-                    assert known[event.seq - 1] == event, "same identity, other content"
+                    assert known[event.seq - 1].id == event.id, "same identity, other content"
         self._acknowledge(batch.epoch, rejected)
 
     def _acknowledge(self, epoch: UUID, rejected: Iterable[Rejected]) -> None:

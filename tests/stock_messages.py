@@ -14,8 +14,11 @@ from wire.events import (
     CentralState,
     ClockState,
     GatewayState,
+    NewScanner,
     OutboxState,
+    Pattern,
     ScannerState,
+    Signal,
 )
 from wire.link import Link
 from wire.topics import DELIVERY, Topics
@@ -69,6 +72,7 @@ def gateway(
     pending: int = 0,
     oldest_age_s: float = 0.0,
     capacity_left: int = 50_000,
+    new_scanners: tuple[NewScanner, ...] = (),
 ) -> GatewayState:
     """Return a state of a gateway."""
     return GatewayState(
@@ -77,6 +81,7 @@ def gateway(
         since=at(0),
         version="0.1.0",
         scanners=scanners,
+        new_scanners=new_scanners,
         outbox=OutboxState(pending=pending, oldest_age_s=oldest_age_s, capacity_left=capacity_left),
         clock=ClockState(synced=True),
         last_seq=1,
@@ -103,7 +108,14 @@ def activity(sku: str = "A-1", text: str = "thing") -> Activity:
     )
 
 
-async def publish(port: int, messages: Iterable[Availability | CentralState | bytes]) -> None:
+def signal(pattern: Pattern, text: str = "scan the location first") -> Signal:
+    """Return what a person at a scanner was told."""
+    return Signal(at=at(0), scanner="s1", pattern=pattern, text=text)
+
+
+async def publish(
+    port: int, messages: Iterable[Availability | CentralState | Signal | bytes]
+) -> None:
     """Put messages on the broker as central does; bytes go where nobody can read them."""
     connected = asyncio.Event()
 
@@ -123,6 +135,8 @@ async def publish(port: int, messages: Iterable[Availability | CentralState | by
                         retain = DELIVERY["availability"].retain
                     case CentralState():
                         topic, retain = TOPICS.central(), DELIVERY["central"].retain
+                    case Signal():
+                        topic, retain = TOPICS.signals("ber", "g1"), DELIVERY["signals"].retain
                     case _:
                         topic, retain = TOPICS.activity("ber"), False
                 body = message if isinstance(message, bytes) else codec.encode(message)

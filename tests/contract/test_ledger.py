@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ async def test_other_content_under_a_known_seq_is_an_alarm(site: Site) -> None:
     await site.send(scan(1, quantity=100))
     assert site.available() == (1, 0)
     assert site.rows("SELECT kind FROM alert WHERE closed_us IS NULL") == [("seq_reuse",)]
+
+
+async def test_a_repeat_that_was_dated_anew_is_the_same_event(site: Site) -> None:
+    """A gateway whose clock was put right sends another time: no alarm, the first one stands."""
+    first = scan(1)
+    corrected = first.clock.model_copy(update={"corrected": True})
+    update = {"event_time": first.event_time + timedelta(days=9_000), "clock": corrected}
+    await site.send(first)
+    again = await site.send(first.model_copy(update=update), scan(2))
+    assert (again.applied_seq, again.rejected) == (2, ())
+    assert site.available() == (2, 0)
+    assert site.rows("SELECT kind FROM alert") == []
+    occurred_us = int(first.event_time.timestamp() * 1_000_000)
+    assert site.rows("SELECT occurred_us FROM event WHERE seq = 1") == [(occurred_us,)]
 
 
 async def test_a_new_epoch_starts_again_at_one(site: Site) -> None:

@@ -1,68 +1,28 @@
 """gateway.outbox on real files: what `append` promised is there, whatever fails and whenever."""
 
 import asyncio
+import json
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from central.intake import arrival
+from clocks import NOON_US, SECOND_US, Machine
 from gateway import outbox_file, salvage
+from gateway.clock import DockClock
 from gateway.config import OutboxLimits
-from gateway.outbox import InUse, Outbox, locked
-from gateway.outbox_file import Record, Write
+from gateway.outbox_file import Record
+from gateway.outbox_lock import InUse, locked
+from outboxes import events, running, scan, texts
 from wire import codec
 from wire.errors import Unavailable
-from wire.events import Clock, Event
+from wire.topics import Address
 
-LIMITS = OutboxLimits(disk_reserve_bytes=0)
 FULL = "database or disk is full"
-
-
-def scan(text: str, scanner: str = "left", size: int = 0) -> Write:
-    """Return the write of a scan."""
-
-    def write(seq: int) -> Record:
-        event = Event(
-            seq=seq,
-            id=UUID(int=seq),
-            kind="receive",
-            event_time=datetime(2026, 1, 1, tzinfo=UTC),
-            clock=Clock(boot_id="b", monotonic_us=1, synced=True),
-            scanner=scanner,
-            raw=text.encode() + b"." * size,
-        )
-        return Record(codec.encode(event), scanner, b"{}")
-
-    return write
-
-
-@asynccontextmanager
-async def running(
-    folder: Path, limits: OutboxLimits = LIMITS, connect: outbox_file.Connect = outbox_file.connect
-) -> AsyncIterator[Outbox]:
-    """Run an outbox until the block ends."""
-    outbox = Outbox(folder, limits, connect)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(outbox.run())
-        yield outbox
-        task.cancel()
-
-
-def texts(outbox: Outbox, after: int = 0) -> list[str]:
-    """Return what the stored scans say, checking that their numbers follow each other."""
-    events = [codec.decode(Event, row) for row in outbox.rows(after, 10_000, 10**9)]
-    assert [event.seq for event in events] == list(range(after + 1, after + 1 + len(events)))
-    return [event.raw.rstrip(b".").decode() for event in events]
-
-
-async def one_by_one(outbox: Outbox, writes: Sequence[Write]) -> None:
-    """Append each after the other."""
-    for write in writes:
-        await outbox.append(write)
 
 
 class Failing:
@@ -176,35 +136,6 @@ async def test_a_commit_that_failed_but_reached_the_disk_is_taken_back(tmp_path:
         assert texts(outbox) == ["a", "b"]
 
 
-async def test_only_acknowledged_rows_make_room(tmp_path: Path) -> None:
-    """Rows central has not got are never evicted; the journal goes, oldest first, when it must."""
-    limits = OutboxLimits(disk_reserve_bytes=0, max_bytes=64 * 1024, journal_bytes=16 * 1024)
-    async with running(tmp_path, limits) as outbox:
-        fill = [scan(f"{number}", size=1_000) for number in range(100)]
-        with pytest.raises(Unavailable, match="the outbox is full"):
-            await one_by_one(outbox, fill)
-        stored = outbox.extent.last_seq
-        assert texts(outbox) == [str(n) for n in range(stored)]
-        outbox.acknowledge(stored - 2)
-        for number in range(5):
-            await outbox.append(scan(f"more-{number}", size=1_000))
-        first = outbox.extent.first_seq
-        assert 1 < first <= stored - 1
-        assert texts(outbox, first - 1)[-7:-5] == [str(stored - 2), str(stored - 1)]
-
-
-async def test_the_journal_stays_within_its_bound(tmp_path: Path) -> None:
-    """However many scans pass through, the file does not grow with them."""
-    limits = OutboxLimits(disk_reserve_bytes=0, journal_bytes=20_000)
-    async with running(tmp_path, limits) as outbox:
-        for number in range(500):
-            outbox_seq = await outbox.append(scan(f"{number}"))
-            outbox.acknowledge(outbox_seq)
-        rows = outbox.extent.last_seq - outbox.extent.first_seq + 1
-        assert 10 < rows < 100
-    assert (tmp_path / salvage.FILE_NAME).stat().st_size < 100_000
-
-
 async def test_the_acknowledged_seq_is_remembered(tmp_path: Path) -> None:
     """After a restart only what central lacks is pending; a lower word brings the journal back."""
     async with running(tmp_path) as outbox:
@@ -219,15 +150,6 @@ async def test_the_acknowledged_seq_is_remembered(tmp_path: Path) -> None:
         assert outbox.state().pending == 8
 
 
-async def test_the_reserve_of_the_disk_is_respected(tmp_path: Path) -> None:
-    """With less space left than the reserve, scans are refused with a sentence that says so."""
-    async with running(tmp_path, OutboxLimits(disk_reserve_bytes=2**60)) as outbox:
-        with pytest.raises(Unavailable, match="free some space"):
-            await outbox.append(scan("a"))
-        assert outbox.state().capacity_left == 0
-        assert "free some space" in outbox.state().problem
-
-
 async def test_station_states_are_kept_with_the_scan(tmp_path: Path) -> None:
     """A label alone, or a scan with its state: the newest state of each scanner is found again."""
     async with running(tmp_path) as outbox:
@@ -238,6 +160,138 @@ async def test_station_states_are_kept_with_the_scan(tmp_path: Path) -> None:
         await outbox.probe()
         states = [outbox.station(name) for name in ("left", "right", "other")]
         assert states == [b"told", b"{}", None]
+
+
+async def test_an_evicted_scan_was_acknowledged_even_if_that_was_not_stored(tmp_path: Path) -> None:
+    """Acknowledgements are stored rarely; after a power cut nothing of the journal is missed."""
+    limits = OutboxLimits(disk_reserve_bytes=0, journal_bytes=2_000)
+    async with running(tmp_path / "life", limits) as outbox:
+        await outbox.probe()
+        for number in range(60):
+            outbox.acknowledge(await outbox.append(scan(f"{number}")))
+        first = outbox.extent.first_seq
+        assert first > 20
+        shutil.copytree(tmp_path / "life", tmp_path / "dead")
+    async with running(tmp_path / "dead", limits) as outbox:
+        await outbox.probe()
+        assert outbox.acked_seq == first - 1
+        assert outbox.state().pending == 60 - outbox.acked_seq
+
+
+async def test_scans_are_never_filed_under_another_name(tmp_path: Path) -> None:
+    """Central books by name and epoch: what waits under the old name keeps the new one out."""
+    async with running(tmp_path, owner="hall/old") as outbox:
+        for number in range(3):
+            await outbox.append(scan(f"{number}"))
+        outbox.acknowledge(1)
+        epoch = outbox.extent.epoch
+    async with running(tmp_path, owner="hall/new") as outbox:
+        with pytest.raises(Unavailable, match="2 scans of the gateway hall/old"):
+            await outbox.append(scan("refused"))
+        assert outbox.extent is None
+        assert "give it its old name" in outbox.problem
+    async with running(tmp_path, owner="hall/old") as outbox:
+        await outbox.append(Record(None, "right", b'{"mode":"putaway"}'))
+        assert (outbox.extent.epoch, texts(outbox, 1)) == (epoch, ["1", "2"])
+        outbox.acknowledge(3)
+    async with running(tmp_path, owner="hall/new") as outbox:
+        assert await outbox.append(scan("new")) == 1
+        assert outbox.extent.epoch != epoch
+        assert b'"mode":"putaway"' in outbox.station("right")
+        assert outbox.problem is None
+    assert (tmp_path / "outbox.db.renamed-1").exists()
+
+
+async def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    """An upgrade keeps the epoch, the scans, what stations were told, and learns the name."""
+    path = tmp_path / salvage.FILE_NAME
+    old = sqlite3.connect(path, isolation_level=None)
+    old.executescript(
+        "PRAGMA journal_mode = WAL;"
+        "CREATE TABLE events (seq INTEGER PRIMARY KEY, total INTEGER NOT NULL,"
+        " stored_ms INTEGER NOT NULL, event BLOB NOT NULL) STRICT;"
+        "CREATE TABLE station (scanner TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;"
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+        "INSERT INTO meta VALUES ('epoch', '5d4a0d2e-0000-4000-8000-000000000001');"
+        "INSERT INTO meta VALUES ('acked', '1');"
+        "INSERT INTO station VALUES ('left', x'7b7d'); PRAGMA user_version = 1"
+    )
+    total = 0
+    for seq, text in enumerate(("a", "b"), 1):
+        event = scan(text)(seq).event
+        total += len(event) + outbox_file.ROW_OVERHEAD_BYTES
+        old.execute("INSERT INTO events VALUES (?, ?, 0, ?)", (seq, total, event))
+    old.close()
+    async with running(tmp_path, owner="hall/dock") as outbox:
+        assert await outbox.append(scan("c")) == 3
+        assert str(outbox.extent.epoch) == "5d4a0d2e-0000-4000-8000-000000000001"
+        assert (texts(outbox), outbox.acked_seq) == (["a", "b", "c"], 1)
+        assert outbox.station("left") == b"{}"
+    async with running(tmp_path, owner="hall/other") as outbox:
+        with pytest.raises(Unavailable, match="hall/dock"):
+            await outbox.probe()
+
+
+async def test_pending_scans_are_dated_anew_between_other_scans(tmp_path: Path) -> None:
+    """Only what central lacks is revised, in portions; numbers, ids and bytes stay."""
+    machine = Machine()
+    dock = DockClock(machine.read, "this-boot")
+    async with running(tmp_path, clock=dock) as outbox:
+        for number in range(500):
+            machine.wait(SECOND_US)
+            await outbox.append(scan(f"{number}", clock=dock))
+        outbox.acknowledge(100)
+        before = events(outbox)
+        machine.step(NOON_US, synced=True)
+        assert dock.look()
+        revising = asyncio.ensure_future(outbox.revise(dock.redate))
+        seqs = [await outbox.append(scan(f"late-{n}", clock=dock)) for n in range(5)]
+        assert not revising.done() or seqs[0] == 501
+        await revising
+        after = events(outbox)
+        assert after[:100] == before[:100]
+        for one, two in zip(before[100:], after[100:500], strict=True):
+            assert two.event_time - one.event_time == timedelta(microseconds=NOON_US)
+            assert two.clock.corrected
+            same = {"event_time": one.event_time, "clock": one.clock}
+            assert two.model_copy(update=same) == one
+        assert [event.clock.synced for event in after[500:]] == [True] * 5
+        assert outbox.state().oldest_age_s == 399
+
+
+async def test_a_revision_that_the_disk_interrupts_can_be_repeated(tmp_path: Path) -> None:
+    """Half of the events may have their new time; the second attempt gives it to the others."""
+    machine = Machine()
+    dock = DockClock(machine.read, "this-boot")
+    plan = Plan(150, sqlite3.OperationalError("disk I/O error"), only="UPDATE events")
+    async with running(tmp_path, connect=plan.connect) as outbox:
+        await asyncio.gather(*(outbox.append(scan(f"{n}", clock=dock)) for n in range(300)))
+        machine.step(NOON_US, synced=True)
+        assert dock.look()
+        with pytest.raises(Unavailable, match="disk I/O error"):
+            await outbox.revise(dock.redate)
+        assert 0 < sum(event.clock.corrected for event in events(outbox)) < 300
+        await outbox.revise(dock.redate)
+        assert all(event.clock.corrected for event in events(outbox))
+        assert texts(outbox) == [str(n) for n in range(300)]
+
+
+async def test_bytes_that_went_bad_stop_nobody(tmp_path: Path) -> None:
+    """A bit that fell in a whole page: central gets JSON that is no event, and the next scans."""
+    async with running(tmp_path) as outbox:
+        for text in ("a", "b", "c"):
+            await outbox.append(scan(text))
+    connection = sqlite3.connect(tmp_path / salvage.FILE_NAME, isolation_level=None)
+    connection.execute("UPDATE events SET event = CAST('{\"seq\":2,' AS BLOB) WHERE seq = 2")
+    connection.close()
+    async with running(tmp_path) as outbox:
+        await outbox.probe()
+        rows = outbox.rows(0, 10, 10_000)
+        assert json.loads(rows[1]) == {"seq": 2, "damaged": "eyJzZXEiOjIs"}
+        payload = codec.join_batch("gate", outbox.extent.epoch, UUID(int=1), 1, rows)
+        arrived = arrival(Address("events", "main", "gate"), payload)
+        assert [event.seq for event in arrived.events] == [1, 3]
+        assert [seq for seq, _, _ in arrived.broken] == [2]
 
 
 async def test_a_file_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
@@ -254,103 +308,6 @@ async def test_a_file_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("damage", ["zeroed", "noise", "no tables", "no meta"])
-async def test_a_ruined_file_is_set_aside_and_work_goes_on(tmp_path: Path, damage: str) -> None:
-    """A file that is no outbox any more is kept under another name; a new epoch begins."""
-    async with running(tmp_path) as outbox:
-        for number in range(50):
-            await outbox.append(scan(f"{number}"))
-        epoch = outbox.extent.epoch
-    path = tmp_path / salvage.FILE_NAME
-    if damage in ("zeroed", "noise"):
-        with path.open("r+b") as file:
-            file.write((b"\0" if damage == "zeroed" else b"\xa5") * 4096)
-    else:
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("DROP TABLE meta" if damage == "no tables" else "DELETE FROM meta")
-        connection.close()
-    async with running(tmp_path) as outbox:
-        assert await outbox.append(scan("after")) == 1
-        assert outbox.extent.epoch != epoch
-        assert "was damaged" in outbox.problem
-    assert salvage.alarm(tmp_path) is not None
-
-
-async def test_rows_around_a_torn_page_are_carried_over_in_order(tmp_path: Path) -> None:
-    """What is readable on both sides of the damage keeps its order and gets new numbers."""
-    async with running(tmp_path) as outbox:
-        for number in range(400):
-            await outbox.append(scan(f"{number:03d}"))
-        outbox.acknowledge(100)
-        await outbox.probe()
-    path = tmp_path / salvage.FILE_NAME
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2 // 4096 * 4096)
-        file.write(b"\xa5" * 4096)
-    async with running(tmp_path) as outbox:
-        await outbox.probe()
-        got = texts(outbox)
-        assert got == sorted(got)
-        assert 250 < len(got) < 300
-        assert (got[0], got[-1]) == ("100", "399")
-        assert outbox.acked_seq == 0
-        first = codec.decode(Event, outbox.rows(0, 1, 1)[0])
-        assert first.recorded_late
-        assert first.warnings[0] == "salvaged"
-        assert first.salvaged_from is not None
-        assert first.salvaged_from.seq == 101
-
-
-async def test_a_power_cut_between_the_two_renames_is_finished_later(tmp_path: Path) -> None:
-    """The successor of a damaged file that was moved away takes its place at the next start."""
-    async with running(tmp_path) as outbox:
-        await outbox.append(scan("carried"))
-    (tmp_path / salvage.FILE_NAME).rename(tmp_path / f"{salvage.FILE_NAME}.new")
-    async with running(tmp_path) as outbox:
-        await outbox.probe()
-        assert texts(outbox) == ["carried"]
-
-
-async def test_an_older_copy_of_the_file_goes_on_in_a_new_epoch(tmp_path: Path) -> None:
-    """When central has more than the file, only new scans go on, under new numbers."""
-    async with running(tmp_path) as outbox:
-        for number in range(5):
-            await outbox.append(scan(f"old-{number}"))
-    async with running(tmp_path) as outbox:
-        await outbox.append(scan("new-0"))
-        await outbox.append(scan("new-1"))
-        epoch = outbox.extent.epoch
-        outbox.supersede()
-        outbox.supersede()
-        await outbox.append(scan("new-2"))
-        assert outbox.extent.epoch != epoch
-        assert texts(outbox) == ["new-0", "new-1", "new-2"]
-        assert outbox.state().pending == 3
-        assert "older copy" in outbox.problem
-
-
-async def test_damage_found_while_reading_is_dealt_with(tmp_path: Path) -> None:
-    """A page that goes bad under a running gateway is noticed by the drain and set aside."""
-    async with running(tmp_path) as outbox:
-        for number in range(400):
-            await outbox.append(scan(f"{number:03d}"))
-    async with running(tmp_path) as outbox:
-        await outbox.probe()
-        epoch = outbox.extent.epoch
-        path = tmp_path / salvage.FILE_NAME
-        with path.open("r+b") as file:
-            for page in range(path.stat().st_size // 2 // 4096, path.stat().st_size // 4096):
-                file.seek(page * 4096)
-                file.write(b"\xa5" * 4096)
-        with pytest.raises(Unavailable, match="cannot be read"):
-            texts(outbox)
-        async with asyncio.timeout(20):
-            while outbox.extent.epoch == epoch:
-                await outbox.probe()
-        assert texts(outbox)[:1] == ["000"]
-        assert "was damaged" in outbox.problem
-
-
 def test_a_folder_has_one_writer(tmp_path: Path) -> None:
     """A second gateway is turned away with a sentence; when the first is gone, it may."""
     with (
@@ -361,6 +318,16 @@ def test_a_folder_has_one_writer(tmp_path: Path) -> None:
         pass
     with locked(tmp_path):
         pass
+
+
+def test_a_folder_has_one_writer_whatever_it_is_called(tmp_path: Path) -> None:
+    """A link to the folder, or another way to it, is the same folder."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    for way in (link, tmp_path / "link" / ".." / "real"):
+        with locked(real), pytest.raises(InUse, match="another gateway"), locked(way):
+            pass
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:

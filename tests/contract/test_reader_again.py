@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.clock import DockClock
 from gateway.config import OutboxLimits, Scanner
 from gateway.framing import Frame
 from gateway.outbox import Outbox
@@ -56,7 +57,15 @@ async def bench(folder: Path, scanner: Pty, limits: OutboxLimits) -> AsyncIterat
         storing = tasks.create_task(outbox.run())
         with contextlib.suppress(Exception):
             await outbox.probe()
-        reader = Reader(settings, outbox, lambda: True, lambda: None, random.Random(1))
+        reader = Reader(
+            settings,
+            outbox,
+            lambda: True,
+            lambda: None,
+            random.Random(1),
+            DockClock(),
+            lambda *_: None,
+        )
         reading = tasks.create_task(reader.run())
         async with asyncio.timeout(20):
             while not reader.state().online:

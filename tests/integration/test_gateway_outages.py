@@ -288,29 +288,6 @@ def test_two_gateways_of_one_name_are_told_apart(
         twin.kill()
 
 
-def test_a_disk_put_back_to_an_older_copy_loses_nothing_new(
-    central: Central, gateway: Process
-) -> None:
-    """When central knows more than the outbox, scans go on in a new epoch instead of colliding."""
-    gateway.start()
-    gateway.wait_online()
-    assert gateway.left.scan(b"ONE") == GOOD
-    wait_until(lambda: central.state.outbox.pending == 0, "it is booked")
-    gateway.stop()
-    path = gateway.folder / "data" / "outbox.db"
-    copy = path.read_bytes()
-    gateway.start()
-    for code in (b"TWO", b"THREE"):
-        assert gateway.left.scan(code) in (GOOD, OFFLINE)
-    wait_until(lambda: len(central.events) == 3, "all are booked")
-    gateway.stop()
-    path.write_bytes(copy)
-    gateway.start()
-    wait_until(lambda: "older copy" in (central.state.outbox.problem or ""), "it is noticed")
-    assert gateway.left.scan(b"FOUR") in (GOOD, OFFLINE)
-    wait_until(lambda: central.raws() == [b"ONE", b"TWO", b"THREE", b"FOUR"], "nothing is lost")
-
-
 def test_the_wire_has_what_the_disk_has(central: Central, gateway: Process) -> None:
     """Batches carry the stored bytes of each event unchanged, on the gateway's own topic."""
     gateway.start()

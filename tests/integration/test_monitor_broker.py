@@ -16,6 +16,7 @@ from monitor.app import MonitorApp
 from monitor.config import Config
 from neighbours import ROOT, Mosquitto, free_port, wait_until
 from stock_messages import central, item, publish
+from stock_messages import signal as told_at_scanner
 from wire.broker import Broker
 
 
@@ -61,8 +62,12 @@ def test_headless_tells_changes_and_comes_back(
     assert monitor.heard("link")[0]["up"] is False
     mosquitto.start()
     wait_until(lambda: monitor.heard("link")[-1]["up"], "the connection is told")
-    asyncio.run(publish(mosquitto.port, [central(), item("A"), item("A"), b"{not json"]))
+    said = [central(), item("A"), item("A"), told_at_scanner("refused"), b"{not json"]
+    asyncio.run(publish(mosquitto.port, said))
     wait_until(lambda: monitor.heard("malformed"), "what cannot be understood is told")
+    (refused,) = monitor.heard("signal")
+    assert (refused["site"], refused["gateway"], refused["scanner"]) == ("ber", "g1", "s1")
+    assert (refused["pattern"], refused["text"]) == ("refused", "scan the location first")
     (told,) = monitor.heard("availability")
     assert (told["sku"], told["available"], told["retained"]) == ("A", 100, False)
     assert monitor.heard("central")[0]["online"] is True

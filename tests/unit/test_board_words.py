@@ -15,7 +15,7 @@ from monitor.scan_lines import scan_line
 from monitor.spans import Span, cell, cells, fit, plain, printable
 from monitor.stock import Stock
 from monitor.view import View
-from stock_messages import NOW, activity, alert, at, central, gateway, item
+from stock_messages import NOW, activity, alert, at, central, gateway, item, signal
 from wire.events import NewScanner, ScannerState
 
 CONTROL = "".join(map(chr, [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x202E, 0x200B]))
@@ -152,20 +152,46 @@ def test_docks_tell_what_is_wrong_first() -> None:
         assert words in text
 
 
-def test_new_scanners_stand_below_their_gateway() -> None:
-    """What was plugged in and is not configured is offered with the port to adopt."""
+def test_scanners_nobody_configured_are_offered() -> None:
+    """Under their gateway, with what to do, and with what is odd about them."""
     board = board_of("live")
-    new = NewScanner(
-        source="pos", port="usb:1eab:0010:N-1", product="EM\x1b20", problem="no\x07way"
+    found = (
+        NewScanner(source="keyboard", port="usb:05e0:1200:A", product="Zebra DS2208"),
+        NewScanner(source="pos", port="usb:1@1-2", product="No name", problem="its serial is 0000"),
     )
-    state = gateway(ScannerState(name="door", source="p", online=True))
-    board.apply_gateway(
-        "ber", "g1", state.model_copy(update={"new_scanners": (new,)}), NOW, retained=False
-    )
-    lines = [plain(line) for line in dock_lines(board, NOW, 60)]
-    at = next(number for number, line in enumerate(lines) if "door" in line)
-    assert lines[at + 1] == "  + new: EM␛20, usb:1eab:0010:N-1"
-    assert lines[at + 2] == "    no␇way"
+    board.apply_gateway("ber", "g1", gateway(new_scanners=found), NOW, retained=False)
+    text = "\n".join(plain(line) for line in dock_lines(board, NOW, 60))
+    assert "+ Zebra DS2208 (keyboard) not configured: docktally scanners\n" in text
+    assert "+ No name (pos) not configured: docktally scanners; its serial is 0000" in text
+
+
+def test_repeats_and_no_reads_are_shown_when_there_is_room() -> None:
+    """They are no trouble, so they give way first, and only what happened is named."""
+    board = board_of("live")
+    quiet = ScannerState(name="a", source="x", online=True, scans=7)
+    odd = ScannerState(name="b", source="x", online=True, scans=7, repeats=1_234, no_reads=5)
+    board.apply_gateway("ber", "g1", gateway(quiet, odd), NOW, retained=False)
+    _, of_quiet, of_odd = (plain(line) for line in dock_lines(board, NOW, 60))
+    assert "repeated" not in of_quiet
+    assert "1,234 repeated 5 no-read " in of_odd
+    narrow = [plain(line) for line in dock_lines(board, NOW, 30)]
+    assert all("repeated" not in line and len(line) == 30 for line in narrow[1:])
+
+
+def test_bad_news_at_a_scanner_is_a_line_among_the_scans() -> None:
+    """Refused and rejected are shown with their reason; good beeps have central's line already."""
+    board = board_of("live")
+    data_at = board.data_at
+    for pattern in ("good", "offline", "refused", "rejected"):
+        assert board.apply_signal("ber", "gate-a", signal(pattern), NOW + 9)
+    lines = [plain(scan_line(told, NOW + 9)) for told in board.scans]
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        "✖ gate-a/s1 refused: scan the location first",
+        "✖ gate-a/s1 rejected: scan the location first",
+    ]
+    assert board.scans_heard == 2
+    assert board.scans_of("ber", "A-1", 5) == []
+    assert board.data_at == data_at, "a dock says nothing about the age of central's data"
 
 
 def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
@@ -175,7 +201,12 @@ def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
     board.apply_alert("h", alert("h").model_copy(update={"title": hostile, "detail": hostile}), NOW)
     line = activity("A-1", hostile).model_copy(update={"gateway": hostile, "outcome": "held"})
     board.apply_activity("ber", line, NOW)
+    board.apply_signal(hostile, hostile, signal("refused", hostile), NOW)
+    new = NewScanner(source="serial", port="x", product=hostile, problem=hostile)
+    board.apply_gateway("ber", "g1", gateway(new_scanners=(new,)), NOW, retained=False)
     drawn = [
+        scan_line(board.scans[-1], NOW),
+        *dock_lines(board, NOW, 60),
         *alert_lines(board, NOW, detailed=True),
         scan_line(Scan("ber", line), NOW),
         *card(board, board.stock, 0, NOW, 60, 20),

@@ -26,6 +26,7 @@ def test_the_example_is_valid_and_complete() -> None:
     text = path.read_text()
     config.load(path)
     models = (config.Config, config.Scanner, config.OutboxLimits, config.Signals, config.Broker)
+    models += (config.BeeperSettings, config.Gpio)
     for model in models:
         for name in model.model_fields:
             assert name in text, f"{name} is not explained"
