@@ -11,7 +11,7 @@ import pytest
 
 from clocks import HOUR_US, NOON_US, SECOND_US, Machine
 from gateway import app, config
-from gateway.outbox import locked
+from gateway.outbox_lock import locked
 from gateway_rig import GOOD, OFFLINE, Central, Process
 from neighbours import DEADLINE_S, Mosquitto
 
