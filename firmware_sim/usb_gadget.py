@@ -5,6 +5,7 @@ product, serial number, a port, a bus that asks for each report. Source of the f
 Documentation/usb/gadget_configfs.rst and Documentation/ABI/testing/configfs-usb-gadget*.
 """
 
+import errno
 import os
 import time
 import tty
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from firmware_sim.hid_reports import (
     KEYBOARD_DESCRIPTOR,
@@ -24,10 +25,11 @@ from firmware_sim.hid_reports import (
 #: Files of a gadget function and what to write into them.
 Settings = Mapping[str, str | bytes]
 
+T = TypeVar("T")
 _GADGETS = Path("/sys/kernel/config/usb_gadget")
 _ENGLISH = "0x409"
-#: Making a device node is a matter of milliseconds; this is for a machine that crawls.
-_NODE_S = 20.0
+#: It is a matter of milliseconds; this is for a machine that crawls.
+_KERNEL_S = 20.0
 _POLL_S = 0.01
 
 
@@ -42,17 +44,21 @@ class Identity:
     model: str = "Scanner"
 
 
+def port_path(socket: int) -> str:
+    """Return where the host sees a socket, as in /sys/bus/usb/devices; OSError: there is none."""
+    for controller in Path(f"/sys/devices/platform/dummy_hcd.{socket}").glob("usb*"):
+        return f"{controller.name.removeprefix('usb')}-1"
+    raise FileNotFoundError(errno.ENOENT, "dummy_hcd has no such socket", str(socket))
+
+
 class Gadget:
     """A scanner at socket number `socket` of the dummy controllers, counted from 0."""
 
     def __init__(self, socket: int, identity: Identity, function: str, settings: Settings) -> None:
         """Make the scanner, not yet plugged in; OSError when the kernel has no such socket."""
-        self._socket = f"dummy_udc.{socket}"
+        self._socket = socket
         self._folder = _GADGETS / f"scanner-{socket}"
         self._function = self._folder / "functions" / f"{function}.{socket}"
-        host = Path(f"/sys/devices/platform/dummy_hcd.{socket}")
-        #: Where the host sees it, as in /sys/bus/usb/devices.
-        self.port_path = f"{next(host.glob('usb*')).name.removeprefix('usb')}-1"
         self._make(identity, settings)
 
     def __enter__(self) -> Self:
@@ -66,8 +72,10 @@ class Gadget:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take it away for good."""
+        """Take it away for good; the socket is free afterwards."""
         self.unplug()
+        place = Path("/sys/bus/usb/devices") / port_path(self._socket)
+        _once(lambda: None if place.exists() else True, "noticed that the scanner is gone")
         self._unmake()
 
     @property
@@ -78,7 +86,7 @@ class Gadget:
     def plug(self) -> None:
         """Put the plug in; the host finds the scanner a moment later."""
         if not self.plugged:
-            (self._folder / "UDC").write_text(self._socket)
+            (self._folder / "UDC").write_text(f"dummy_udc.{self._socket}")
             self._plugged()
 
     def unplug(self) -> None:
@@ -130,7 +138,7 @@ class HidGadget(Gadget):
     """A scanner in a HID mode: keyboard or point of sale."""
 
     def _plugged(self) -> None:
-        self._file = os.open(_appears(self._node), os.O_RDWR)
+        self._file = os.open(_once(self._node, "made the scanner's own device"), os.O_RDWR)
 
     def _unplugged(self) -> None:
         os.close(self._file)
@@ -186,7 +194,9 @@ class SerialGadget(Gadget):
         super().__init__(socket, identity, "acm", {})
 
     def _plugged(self) -> None:
-        self._file = os.open(_appears(self._node), os.O_RDWR | os.O_NOCTTY)
+        self._file = os.open(
+            _once(self._node, "made the scanner's own device"), os.O_RDWR | os.O_NOCTTY
+        )
         tty.setraw(self._file)
 
     def _unplugged(self) -> None:
@@ -206,10 +216,11 @@ class SerialGadget(Gadget):
         return node if node.exists() else None
 
 
-def _appears(find: Callable[[], Path | None]) -> Path:
-    end = time.monotonic() + _NODE_S
-    while (node := find()) is None:
+def _once(find: Callable[[], T | None], what: str) -> T:
+    """Return what `find` finds as soon as it finds something; TimeoutError when it never does."""
+    end = time.monotonic() + _KERNEL_S
+    while (found := find()) is None:
         if time.monotonic() > end:
-            raise TimeoutError(f"the kernel made no device within {_NODE_S:.0f} s")
+            raise TimeoutError(f"within {_KERNEL_S:.0f} s the kernel has not {what}")
         time.sleep(_POLL_S)
-    return node
+    return found
