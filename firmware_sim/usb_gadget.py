@@ -28,7 +28,7 @@ Settings = Mapping[str, str | bytes]
 T = TypeVar("T")
 _GADGETS = Path("/sys/kernel/config/usb_gadget")
 _ENGLISH = "0x409"
-#: It is a matter of milliseconds; this is for a machine that crawls.
+#: How long the kernel may take, on a machine that crawls, for what takes milliseconds.
 _KERNEL_S = 20.0
 _POLL_S = 0.01
 

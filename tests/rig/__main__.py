@@ -1,4 +1,7 @@
-"""`PYTHONPATH=tests python -m rig COMMAND ...`: run a command by hand among real kernel devices."""
+"""`PYTHONPATH=tests python -m rig COMMAND ...`: run a command by hand among real kernel devices.
+
+Without a command it only downloads what the rig needs.
+"""
 
 import os
 import sys
@@ -9,12 +12,21 @@ from rig import packages
 from rig.machine import Machine
 
 
-def main() -> int:
-    """Run it; return its exit code, 125 when the guest died."""
-    with tempfile.TemporaryDirectory(prefix="rig-") as folder:
-        machine = Machine(packages.default(), Path(folder))
-        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        machine.start(sys.argv[1:], working=Path.cwd(), environment=variables).wait()
+def main(command: list[str]) -> int:
+    """Run it; return its exit code, 125 when the guest died, 1 when it cannot be started."""
+    cache = packages.default()
+    try:
+        cache.fill()
+    except packages.CannotPrepare as error:
+        print(f"rig: {error}", file=sys.stderr)
+        return 1
+    return _run(cache, command) if command else 0
+
+
+def _run(cache: packages.Cache, command: list[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="docktally-rig-") as folder:
+        machine = Machine(cache, Path(folder))
+        machine.start(command, working=Path.cwd(), environment=os.environ).wait()
         output = Path(folder) / "output"
         sys.stdout.write(output.read_text(errors="replace") if output.exists() else "")
         code = machine.exit_code()
@@ -25,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

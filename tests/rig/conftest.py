@@ -6,6 +6,7 @@ them for its own.
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,19 +56,8 @@ class Reader:
             return None
         guest = self._guest or self._boot(item.session)
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        try:
-            for data in guest.reports_of(item.nodeid):
-                self._show(
-                    item,
-                    self._config.hook.pytest_report_from_serializable(
-                        config=self._config, data=data
-                    ),
-                )
-        except Dead as error:
-            self._show(
-                item,
-                pytest.TestReport(item.nodeid, item.location, {}, "failed", str(error), "call"),
-            )
+        for report in self._reports(guest, item):
+            item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -78,9 +68,11 @@ class Reader:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show what the tests measured."""
+        if self._guest is None:
+            return
         for report in terminalreporter.getreports("passed"):
             for name, value in report.user_properties:
-                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {name} {value}")
+                terminalreporter.write_line(f"{Path(report.nodeid).name}: {name} {value}")
 
     def _boot(self, session: pytest.Session) -> GuestSession:
         tests = [item.nodeid for item in session.items if _GUEST_TESTS in item.path.parents]
@@ -90,5 +82,10 @@ class Reader:
             pytest.exit(str(error), returncode=1)
         return self._guest
 
-    def _show(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        item.ihook.pytest_runtest_logreport(report=report)
+    def _reports(self, guest: GuestSession, item: pytest.Item) -> Iterator[pytest.TestReport]:
+        hook = self._config.hook
+        try:
+            for data in guest.reports_of(item.nodeid):
+                yield hook.pytest_report_from_serializable(config=self._config, data=data)
+        except Dead as error:
+            yield pytest.TestReport(item.nodeid, item.location, {}, "failed", str(error), "call")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rig.packages import Cache, CannotPrepare
 
-#: Loaded at boot in this order, each with what it depends on; "=" parts are module parameters.
-#: Eight USB sockets: dummy_hcd makes gadgets of this machine appear as devices of this machine.
+#: Loaded at boot in this order, each after what it depends on, with its parameters.
+#: dummy_hcd has eight USB sockets, in which gadgets of this machine become devices of this machine.
+#: hid-mcp2221 is a USB chip with GPIO lines: Debian's kernel has neither gpio-sim nor gpio-mockup.
 _MODULES = (
     "virtio_pci",
     "9pnet_virtio",
@@ -27,6 +28,7 @@ _MODULES = (
     "usb_f_hid",
     "usb_f_acm",
     "dummy_hcd num=8",
+    "hid-mcp2221",
 )
 #: Where a bzImage says how many sectors precede the kernel, and where its payload is. Source: "The
 #: Linux/x86 Boot Protocol", fields setup_sects, payload_offset, payload_length.

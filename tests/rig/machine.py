@@ -15,7 +15,7 @@ from rig.packages import Cache
 _MEMORY_MB = 1024
 _PROCESSORS = 2
 #: How much of the console is shown when the guest died.
-_CONSOLE_LINES = 25
+_CONSOLE_LINES = 80
 _PR_SET_PDEATHSIG = 1
 _KERNEL_OPTIONS = (
     "console=ttyS0 quiet loglevel=4 mitigations=off audit=0 panic=-1 rdinit=/init "

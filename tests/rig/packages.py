@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ class Cache:
             stamp = self.folder / f"filled-{_CACHE_VERSION}"
             if stamp.exists():
                 return
+            print(f"rig: fetching QEMU and a kernel into {self.folder}, once", file=sys.stderr)
             for old in (self.tree, self.kernel, *self.folder.glob("filled-*")):
                 shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
             try:

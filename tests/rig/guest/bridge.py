@@ -48,7 +48,7 @@ class Bridge:
         """Put the bridge's plug in."""
         # QEMU tells nothing when the power comes back; a hub that wakes up looks by itself.
         asleep = _HUB / "power/runtime_status"
-        wait_for(lambda: asleep.read_text() == "suspended\n", "the hub sleeps", asleep.read_text)
+        wait_for(lambda: asleep.read_text() == "suspended\n", "the hub sleeps")
         _PORT.write_text("0")
 
     def unplug(self) -> None:

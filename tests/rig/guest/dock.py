@@ -20,7 +20,11 @@ from neighbours import ROOT
 
 #: What never happens must be told from what takes its time in a slow guest on a busy machine.
 DEADLINE_S = 60.0
+#: Shows a figure at the end of the run: what it is, and how much.
+Measured = Callable[[str, float], None]
 _POLL_S = 0.05
+#: Characters of the log that a failure shows.
+_SHOWN = 4_000
 _LOG_TIME = "%Y-%m-%d %H:%M:%S,%f"
 
 
@@ -59,18 +63,21 @@ class Dock:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "--config", str(config)], cwd=ROOT, stderr=log
             )
-        for name in self.scanners:
-            wait_for(
-                lambda name=name: f"scanner {name}: " in self.log(),
-                f"the gateway looks for {name}",
-                self.log,
-            )
+        self.wait_for(self._looks_for_all, "the gateway looks for every scanner")
 
     def stop(self) -> None:
         """End it in an orderly way."""
         assert self._process is not None
         self._process.terminate()
         assert self._process.wait(DEADLINE_S) == 0, self.log()
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Poll until `condition` is true; fail when it never becomes so, or the gateway ended."""
+        process = self._process
+        assert process is not None
+        wait_for(lambda: process.poll() is not None or condition(), what, self.log)
+        if process.poll() is not None:
+            pytest.fail(f"the gateway has ended\n{self.log()[-_SHOWN:]}")
 
     def scanner(self, name: str) -> "Scanner":
         """Return what happens at a scanner from now on."""
@@ -92,6 +99,10 @@ class Dock:
             self._events[event["scanner"]].append(stored)
             self._last_seq = seq
         return self._events[scanner]
+
+    def _looks_for_all(self) -> bool:
+        log = self.log()
+        return all(f"scanner {name}: " in log for name in self.scanners)
 
     @property
     def _log(self) -> Path:
@@ -124,12 +135,8 @@ class Scanner:
     def says(self, pattern: str) -> re.Match[str]:
         """Wait for a line about it in the log; return the match, of which 1 is the time."""
         line = re.compile(rf"^(\S+ \S+) .*scanner {self.name}: {pattern}", re.MULTILINE)
-        wait_for(
-            lambda: line.search(self.dock.log(self._log_at)),
-            f"{line.pattern!r} is in the log",
-            self.dock.log,
-        )
-        found = line.search(self.dock.log(self._log_at))
+        self.dock.wait_for(lambda: line.search(self.log()), f"{line.pattern!r} is in the log")
+        found = line.search(self.log())
         assert found is not None
         self._log_at += found.end()
         self.said_s = datetime.strptime(found[1], _LOG_TIME).astimezone().timestamp()
@@ -137,13 +144,24 @@ class Scanner:
 
     def stores(self, *events: Stored) -> None:
         """Wait until this, and no more, is on the disk."""
-        wait_for(
-            lambda: len(self.events()) >= len(events),
-            f"{self.name} has stored {events}",
-            lambda: f"{self.events()}\n{self.dock.log()}",
+        self.dock.wait_for(
+            lambda: len(self.events()) >= len(events), f"{self.name} has stored {len(events)} more"
         )
         assert self.events() == list(events)
         self._event_at += len(events)
+
+    def rests(self, quiet_s: float) -> None:
+        """Wait until nothing was stored or logged for a while."""
+        state, since_s = (0, 0), time.monotonic()
+
+        def rested() -> bool:
+            nonlocal state, since_s
+            fresh = len(self.events()), len(self.log())
+            if fresh != state:
+                state, since_s = fresh, time.monotonic()
+            return time.monotonic() - since_s > quiet_s
+
+        self.dock.wait_for(rested, f"{self.name} is at rest")
 
     def events(self) -> list[Stored]:
         """Return what was stored since."""
@@ -154,10 +172,12 @@ class Scanner:
         return self.dock.log(self._log_at)
 
 
-def wait_for(condition: Callable[[], object], what: str, why: Callable[[], str]) -> None:
-    """Poll until `condition` is true; fail with `what`, and `why` not, when it never becomes so."""
+def wait_for(
+    condition: Callable[[], object], what: str, log: Callable[[], str] = lambda: ""
+) -> None:
+    """Poll until `condition` is true; fail with `what` and the log when it never becomes so."""
     end = time.monotonic() + DEADLINE_S
     while not condition():
         if time.monotonic() > end:
-            pytest.fail(f"never happened within {DEADLINE_S:.0f} s: {what}\n{why()}")
+            pytest.fail(f"never happened within {DEADLINE_S:.0f} s: {what}\n{log()[-_SHOWN:]}")
         time.sleep(_POLL_S)
