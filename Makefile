@@ -2,11 +2,12 @@
 #   make demo                              watch a whole warehouse work
 #   make demo ARGS="--headless --seconds 20"
 #   make test                              the test suite
+#   make test-rig                          scanners on real kernel devices, in QEMU (docs/rig.md)
 ARGS ?=
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo test setup check bench test-soak lock clean
+.PHONY: demo test setup check bench test-soak test-rig lock clean
 
 demo: $(STAMP)
 	@.venv/bin/docktally demo $(ARGS)
@@ -31,6 +32,11 @@ bench: $(STAMP)
 test-soak: $(STAMP)
 	@deploy/need-packages mosquitto tmux
 	$(PY) -m pytest -m soak -s $(ARGS)
+
+# QEMU and a kernel go into a cache folder, never on this machine.
+test-rig: $(STAMP)
+	@PYTHONPATH=tests $(PY) -m rig
+	$(PY) -m pytest -m rig $(ARGS) tests/rig
 
 lock:
 	.venv/bin/uv lock
