@@ -113,13 +113,13 @@ class Outbox:
 
         Raises Unavailable when the disk fails in the middle; what was replaced stays so.
         """
-        extent, seq = self._extent, self.acked_seq
-        if extent is None:
-            raise Unavailable(self._trouble or "the outbox is not open yet")
-        while seq < extent.last_seq:
+        epoch, seq = None, 0
+        while (extent := self._extent) is None or epoch != extent.epoch or seq < extent.last_seq:
+            if extent is None:
+                raise Unavailable(self._trouble or "the outbox is not open yet")
+            if epoch != extent.epoch:
+                epoch, seq = extent.epoch, self.acked_seq
             seq = await self._submit(revise=(seq, change))
-            if self._extent is not None and self._extent.epoch != extent.epoch:
-                extent, seq = self._extent, self.acked_seq
 
     @property
     def extent(self) -> Extent | None:

@@ -59,7 +59,7 @@ class OutboxWriter:
             self._file = None
 
     def _guarded(self, action: Callable[[OutboxFile], Result]) -> Result:
-        second_try = False
+        may_try_again = self._limits.disk_reserve_bytes > 0
         while True:
             try:
                 if self._file is None:
@@ -68,10 +68,10 @@ class OutboxWriter:
                 result = action(self._file)
                 self.extent, self.refusal = self._file.extent(), self._file.refusal
             except (sqlite3.Error, OSError) as problem:
-                again = not second_try and self._ballast.make_room()
+                again = may_try_again and self._ballast.make_room()
                 self.close()  # which folds the log into the file: its room is free again, too
                 if again:
-                    second_try = True
+                    may_try_again = False
                     continue
                 raise Unavailable(
                     f"the disk of {self._folder} does not store scans: {problem}{self._advice()}"

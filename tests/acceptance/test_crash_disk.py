@@ -63,6 +63,7 @@ async def well_again(site: Site, ears: Ears, hand: Hand) -> None:
 
 async def test_a_full_disk(site: Site, ears: Ears, grab: Grab, small_disk: Path) -> None:
     """Without a free block scans are refused audibly; with space again they are stored."""
+    site.configure("disk_reserve_bytes = 262144")
     site.start()
     hand, other = await grab("a-1", "b-1")
     await hand.receive_until("good", site.warehouse.catalogue().items[0])

@@ -65,7 +65,8 @@ class Ear:
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         self.payload = message.payload
-        self.heard.put(time.perf_counter())
+        if not message.retain:  # what an earlier round left on the broker is no answer
+            self.heard.put(time.perf_counter())
 
     def stop(self) -> None:
         """Go away."""
