@@ -135,7 +135,8 @@ class OutboxFile:
                 for statement in unit_table.SCHEMA:
                     self._execute(statement)
                 self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._execute("SELECT 1 FROM station LIMIT 1")
+        for table in ("station", "unit"):
+            self._execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608  constants
         self.epoch = UUID(self._meta("epoch"))
         # Once more in the schema, so that no single bad page makes the rows nobody's.
         self._execute(f"CREATE VIEW IF NOT EXISTS again AS SELECT '{self.epoch}' AS epoch")
