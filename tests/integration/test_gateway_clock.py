@@ -11,6 +11,7 @@ import pytest
 
 from clocks import HOUR_US, NOON_US, SECOND_US, Machine
 from gateway import app, config
+from gateway.errands import Errands
 from gateway.outbox_lock import locked
 from gateway_rig import GOOD, OFFLINE, Central, Process
 from neighbours import DEADLINE_S, Mosquitto
@@ -32,7 +33,9 @@ async def gateway(
     """Run a gateway in this process, on the clocks of `machine`, once it reads its scanner."""
     log.set_level("INFO")
     with locked(config.load(rig.config).data):
-        running = asyncio.create_task(app.run(lambda: config.load(rig.config), machine.read))
+        running = asyncio.create_task(
+            app.run(lambda: config.load(rig.config), Errands(), machine.read)
+        )
         await until(lambda: "scanner left: reading" in log.text, "it reads")
         yield
         running.cancel()
