@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
@@ -15,8 +16,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, and_, func, select, tuple_
 
-from central import alerts, reservations, schema, statements
-from central.reservations import Answer, problem
+from central import alerts, reservations, schema, statements, webhook_api
+from central.answers import Answer, problem
+from central.guarded_http import Network
 from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
 from wire.ids import NAME_LENGTH_MAX
@@ -26,6 +28,7 @@ PAGE_ROWS_MAX = 1_000
 TTL_MAX_S = 7 * 24 * 3600
 _PROBLEM = "application/problem+json"
 
+Run = Callable[[Command], Awaitable[JSONResponse]]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX)]
 
@@ -49,8 +52,17 @@ class ReservationRequest(BaseModel):
     lines: Annotated[list[Line], Field(min_length=1, max_length=500)]
 
 
-def build(writer: Writer, reader: Engine, token: str | None, version: str) -> FastAPI:
-    """Return the application. With `token`, every request but /healthz must carry it as Bearer."""
+def build(
+    writer: Writer,
+    reader: Engine,
+    token: str | None,
+    version: str,
+    callable_networks: Sequence[Network] = (),
+) -> FastAPI:
+    """Return the application. With `token`, every request but /healthz must carry it as Bearer.
+
+    `callable_networks` are those of our own that a webhook may lie in.
+    """
 
     def authorised(authorization: Annotated[str, Header()] = "") -> None:
         if token is None:
@@ -64,8 +76,10 @@ def build(writer: Writer, reader: Engine, token: str | None, version: str) -> Fa
     guarded = [Depends(authorised)]
     for path, function in _reads(reader).items():
         app.get(path, dependencies=guarded)(function)
-    for path, endpoint in _writes(writer).items():
+    run = _runner(writer)
+    for path, endpoint in _writes(run).items():
         app.post(path, dependencies=guarded, response_model=None)(endpoint)
+    app.include_router(webhook_api.routes(run, reader, callable_networks), dependencies=guarded)
     return app
 
 
@@ -119,7 +133,7 @@ def _reads(reader: Engine) -> dict[str, Any]:
     }
 
 
-def _writes(writer: Writer) -> dict[str, Any]:
+def _runner(writer: Writer) -> Run:
     async def run(command: Command) -> JSONResponse:
         try:
             answer: Answer = await writer.submit(command)
@@ -128,6 +142,10 @@ def _writes(writer: Writer) -> dict[str, Any]:
         media = _PROBLEM if answer.status >= 400 else "application/json"
         return JSONResponse(answer.body, answer.status, media_type=media)
 
+    return run
+
+
+def _writes(run: Run) -> dict[str, Any]:
     async def reserve(
         request: ReservationRequest,
         idempotency_key: Annotated[str, Header(min_length=1, max_length=255)],

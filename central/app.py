@@ -16,6 +16,8 @@ from sqlalchemy import Engine, func, select
 
 from central import api, database, reservations, schema
 from central.config import Config
+from central.dispatcher import Dispatcher
+from central.guarded_http import Client
 from central.intake import Intake
 from central.outbound import Outbound
 from central.writer import Writer
@@ -62,12 +64,16 @@ async def run(config: Config) -> None:
             will=will,
             manual_ack=True,
         )
-        outbound = Outbound(link, topics, reader, writer, tasks)
+        client = Client(config.webhooks.allow_networks, config.webhooks.timeout_s)
+        dispatcher = Dispatcher(writer, reader, client)
+        outbound = Outbound(link, topics, reader, writer, tasks, dispatcher.wake)
         writer.on_commit = outbound.offer
         intake = Intake(link, topics, writer, outbound, tasks)
         server = _Server(
             uvicorn.Config(
-                api.build(writer, reader, config.api.token, VERSION),
+                api.build(
+                    writer, reader, config.api.token, VERSION, config.webhooks.allow_networks
+                ),
                 log_config=None,
                 lifespan="off",
             )
@@ -76,6 +82,7 @@ async def run(config: Config) -> None:
             link.run(),
             intake.run(),
             outbound.number(),
+            dispatcher.run(),
             _sweep(writer),
             _tell_state(intake, reader, state.model_copy(update={"online": True})),
             server.serve([door]),

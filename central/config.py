@@ -1,6 +1,7 @@
 """Configuration of central: a TOML file, every key checked, every mistake one sentence."""
 
 import ipaddress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -36,6 +37,13 @@ class Api(Section):
         return self
 
 
+class Webhooks(Section):
+    """Who may be told over HTTP, and how patiently."""
+
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    timeout_s: float = Field(default=15.0, gt=0, le=60)
+
+
 class Config(Section):
     """What `docktally central` needs to know. Relative paths start at the file's own folder."""
 
@@ -43,6 +51,7 @@ class Config(Section):
     topic_root: Root = DEFAULT_ROOT
     broker: Broker = Broker()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
 
 

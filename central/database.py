@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -90,15 +90,19 @@ def upsert(
     table: Table,
     keys: Sequence[str],
     change: Callable[[Any], Mapping[str, Any]],
+    where: TextClause | None = None,
 ) -> Insert:
     """Return an INSERT that changes the row of the same `keys` instead, when there is one.
 
-    `change` is given the columns of the new row and returns what to set.
+    `change` is given the columns of the new row and returns what to set. `where` is the condition
+    of the partial unique index that makes the keys unique, if it is one.
     """
     statement = _insert(dialect, table)
     return cast(
         "Insert",
-        statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)),
+        statement.on_conflict_do_update(
+            index_elements=list(keys), index_where=where, set_=change(statement.excluded)
+        ),
     )
 
 

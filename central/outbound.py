@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, select, tuple_
+from sqlalchemy import Engine, func, select, tuple_
 
-from central import alerts, books, schema, statements, writer
+from central import alerts, books, deliveries, schema, statements, writer
 from central.alerts import Announcement
 from wire.errors import Unavailable
 from wire.events import Activity
@@ -32,13 +33,17 @@ Key = tuple[str, tuple[str, ...]]  # channel, and what identifies the message in
 
 @dataclass
 class Outbound:
-    """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs."""
+    """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs.
+
+    `on_deliveries` hears for which webhooks there is something new.
+    """
 
     link: Link
     topics: Topics
     reader: Engine
     writer: writer.Writer
     tasks: asyncio.TaskGroup
+    on_deliveries: Callable[[set[int]], None] = lambda _: None
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
@@ -86,9 +91,11 @@ class Outbound:
                 # After the rush of the commit that made the rows: telling people comes first.
                 await asyncio.sleep(NUMBERING_DELAY_S)
             try:
-                numbered = await self.writer.submit(writer.number)
+                numbered, webhooks = await self.writer.submit(relay)
             except Unavailable:
-                numbered = 0
+                numbered, webhooks = 0, set()
+            if webhooks:
+                self.on_deliveries(webhooks)
 
     async def announce_all(self) -> None:
         """Offer the current value of everything, for a broker that may know nothing."""
@@ -150,3 +157,11 @@ class Outbound:
             ).all()
         page = [books.announcement(row, now_us, "snapshot") for row in rows]
         return page, (rows[-1].site, rows[-1].item) if rows else after
+
+
+def relay(tx: writer.Transaction) -> tuple[int, set[int]]:
+    """Number what the last commits announced, and make the deliveries of it in the same commit."""
+    newest = tx.connection.execute(select(func.max(schema.outbox.c.feed_seq))).scalar() or 0
+    numbered = writer.number(tx)
+    changes = deliveries.changes_after(tx.connection, newest) if numbered else []
+    return numbered, deliveries.fan_out(tx, changes) if changes else set()

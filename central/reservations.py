@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from central import schema
+from central.answers import Answer, problem
 from central.books import Cause
 from central.catalogue import Item
 from central.rules import Outside
@@ -50,21 +51,6 @@ class Request:
         lines = sorted((line.sku, line.quantity) for line in self.lines)
         text = json.dumps([self.site, self.ttl_s, lines, self.order_ref])
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to tell the storefront: an HTTP status and a JSON body."""
-
-    status: int
-    body: dict[str, Any]
-
-
-def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
-    """Return a refusal in the form of RFC 9457."""
-    title = code.replace("_", " ")
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    return Answer(status, body | more)
 
 
 def reserve(tx: Transaction, request: Request) -> Answer:

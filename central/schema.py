@@ -218,3 +218,48 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
 )
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("old_secret", Text, nullable=True),  # still signs until old_secret_until_us
+    Column("old_secret_until_us", BigInteger, nullable=False, server_default="0"),
+    Column("types", Text, nullable=False),  # JSON list of message types; empty: all
+    Column("site", Text, nullable=True),  # NULL: all sites
+    Column("state", Text, nullable=False),  # active | disabled
+    Column("note", Text, nullable=False, server_default=""),  # why it is disabled
+    # Failures in a row that say something about the endpoint, not about one message.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("next_us", BigInteger, nullable=False, server_default="0"),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("webhook", Integer, ForeignKey("webhook.id"), nullable=False),
+    Column("key", Text, nullable=False),  # messages of one key arrive in order
+    Column("level", Integer, nullable=False),  # 1: a newer one of the same key replaces it
+    Column("feed_seq", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting | done | failed
+    Column("attempt", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("status", Integer, nullable=True),  # of the last answer
+    Column("note", Text, nullable=False),  # what the endpoint said, or what went wrong
+    Column("took_ms", Integer, nullable=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger, nullable=True),
+)
+_partial("delivery_waiting", "state = 'waiting'", delivery.c.webhook, delivery.c.feed_seq)
+_partial(
+    "delivery_level", "state = 'waiting' AND level = 1", delivery.c.webhook, delivery.c.key,
+    unique=True,
+)  # fmt: skip
+_partial("delivery_past", "state <> 'waiting'", delivery.c.done_us)

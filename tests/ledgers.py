@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from central import catalogue, database, reservations
+from central.answers import Answer
 from central.arrivals import Applied, Arrival
-from central.reservations import Answer, Request, Wanted
+from central.reservations import Request, Wanted
 from central.writer import Writer
 from wire import ids
 from wire.events import Clock, Event, Identifiers
