@@ -15,6 +15,7 @@ import uvicorn
 from sqlalchemy import Engine, func, select
 
 from central import api, database, reservations, schema
+from central.api.changes import Feed
 from central.config import Config
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
@@ -66,14 +67,13 @@ async def run(config: Config) -> None:
         )
         client = Client(config.webhooks.allow_networks, config.webhooks.timeout_s)
         dispatcher = Dispatcher(writer, reader, client)
-        outbound = Outbound(link, topics, reader, writer, tasks, dispatcher.wake)
+        feed = Feed()
+        outbound = Outbound(link, topics, reader, writer, tasks, dispatcher.wake, feed.advance)
         writer.on_commit = outbound.offer
         intake = Intake(link, topics, writer, outbound, tasks)
         server = _Server(
             uvicorn.Config(
-                api.build(
-                    writer, reader, config.api.token, VERSION, config.webhooks.allow_networks
-                ),
+                api.build(writer, reader, _door(config), feed),
                 log_config=None,
                 lifespan="off",
             )
@@ -100,6 +100,12 @@ async def run(config: Config) -> None:
             task.cancel()
     reader.dispose()
     engine.dispose()
+
+
+def _door(config: Config) -> api.Settings:
+    return api.Settings(
+        VERSION, config.api.token, config.api.rate_per_s, config.webhooks.allow_networks
+    )
 
 
 class _Server(uvicorn.Server):

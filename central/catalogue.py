@@ -167,6 +167,17 @@ def site_row(connection: Connection, code: str) -> int:
     )
 
 
+def put_item(connection: Connection, sku: str, name: str) -> None:
+    """Add an item, or give a known one another name."""
+    connection.execute(
+        database.upsert(
+            connection.dialect.name, schema.item, ["sku"], lambda new: {"name": new.name}
+        ),
+        {"sku": sku, "name": name},
+    )
+    _bump(connection)
+
+
 def import_items(connection: Connection, path: Path) -> tuple[int, int]:
     """Import sku,name,barcode,each_per rows; return how many items and barcodes there are in it."""
     names: dict[str, str] = {}

@@ -27,6 +27,7 @@ class Api(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65_535)
     token: str | None = None
+    rate_per_s: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> "Api":

@@ -75,11 +75,11 @@ def replay(tx: Transaction, hook: Row[Any], from_cursor: int) -> tuple[int, int 
     return _add(tx, hook, changes, tx.now_us), more
 
 
-def changes_after(connection: Connection, cursor: int) -> list[Change]:
-    """Return the numbered feed rows behind `cursor`, in order, at most PAGE_ROWS."""
+def changes_after(connection: Connection, cursor: int, limit: int = PAGE_ROWS) -> list[Change]:
+    """Return the numbered feed rows behind `cursor`, in order, at most `limit`."""
     table = schema.outbox
     query = select(table).where(table.c.feed_seq > cursor).order_by(table.c.feed_seq)
-    rows = connection.execute(query.limit(PAGE_ROWS))
+    rows = connection.execute(query.limit(limit))
     return [Change(row.feed_seq, row.channel, row.agg_key, row.body) for row in rows]
 
 

@@ -40,6 +40,7 @@ class Dispatcher:
     client: Client
     rng: random.Random = field(default_factory=random.Random)
     _flying: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _settled: set[tuple[int, int]] = field(default_factory=set)
     _look_at: set[int] = field(default_factory=set)
     _some: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: asyncio.TaskGroup = field(init=False)
@@ -64,6 +65,7 @@ class Dispatcher:
                     look_at_all_s = time.monotonic() + _LOOK_S
                 wanted, self._look_at = self._look_at, set()
                 self._some.clear()
+                self._settled.clear()
                 now_us = time.time_ns() // 1_000
                 for hook, rows in await asyncio.to_thread(
                     self._due, None if everything else wanted, now_us
@@ -94,6 +96,8 @@ class Dispatcher:
         for row in rows:
             if len(flying) >= most:
                 return
+            if (row.id, row.feed_seq) in self._settled:
+                continue  # it was sent while the rows were being read
             if row.key not in blocked:
                 flying.add(row.key)
                 secrets = endpoints.secrets_of(hook, now_us)
@@ -135,5 +139,6 @@ class Dispatcher:
                 log.warning("%d deliveries were not noted: %s", len(outcomes), error)
                 await asyncio.sleep(_LOOK_S)
             for outcome in outcomes:
+                self._settled.add((outcome.delivery, outcome.feed_seq))
                 self._flying[outcome.webhook].discard(outcome.key)
             self.wake({outcome.webhook for outcome in outcomes})

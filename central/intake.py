@@ -242,14 +242,16 @@ def _in_place(event: Event, seq: int) -> Event:
     return event
 
 
-class _Head(Batch):
+class Head(Batch):
+    """A batch whose events are not looked at yet."""
+
     events: tuple[Any, ...]  # decoded one by one below
 
 
 def _salvage(address: Address, payload: bytes, why: Malformed) -> Arrival:
     """Decode event by event, so that one bad event does not cost the good ones their place."""
     try:
-        head = codec.decode(_Head, payload)
+        head = codec.decode(Head, payload)
     except Malformed:
         raise why from None
     if head.gateway != address.name:

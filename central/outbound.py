@@ -35,7 +35,8 @@ Key = tuple[str, tuple[str, ...]]  # channel, and what identifies the message in
 class Outbound:
     """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs.
 
-    `on_deliveries` hears for which webhooks there is something new.
+    `on_deliveries` hears for which webhooks there is something new, `on_feed` that the change feed
+    has new rows.
     """
 
     link: Link
@@ -44,6 +45,7 @@ class Outbound:
     writer: writer.Writer
     tasks: asyncio.TaskGroup
     on_deliveries: Callable[[set[int]], None] = lambda _: None
+    on_feed: Callable[[], None] = lambda: None
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
@@ -94,6 +96,8 @@ class Outbound:
                 numbered, webhooks = await self.writer.submit(relay)
             except Unavailable:
                 numbered, webhooks = 0, set()
+            if numbered:
+                self.on_feed()
             if webhooks:
                 self.on_deliveries(webhooks)
 

@@ -219,6 +219,29 @@ quarantine = Table(
     Column("received_us", BigInteger, nullable=False),
 )
 
+token = Table(
+    "token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON list
+    Column("channel", Text, nullable=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger, nullable=True),
+)
+
+answered = Table(
+    "answered",  # what was answered to an Idempotency-Key, for whoever asks again
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("req_hash", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False, index=True),
+)
+
 webhook = Table(
     "webhook",
     metadata,

@@ -65,7 +65,7 @@ class Shop:
                 lines = [f"HTTP/1.1 {status} X", *(f"{k}: {v}" for k, v in more.items()), "", ""]
                 writer.write("\r\n".join(lines).encode() + content)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             self._lines.discard(writer)

@@ -1,6 +1,7 @@
 """Webhooks out: signed, in order, newest level only, and nobody waits for somebody else's shop."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,12 +73,13 @@ async def post(site: Site) -> AsyncIterator[Post]:
 @asynccontextmanager
 async def sending(site: Site) -> AsyncIterator[Dispatcher]:
     """Run a dispatcher until the block ends."""
-    client = Client(HERE, timeout_s=2)
+    client = Client(HERE, timeout_s=DEADLINE_S)
     dispatcher = Dispatcher(site.writer, site.reader, client)
     running = asyncio.create_task(dispatcher.run())
     yield dispatcher
     running.cancel()
-    await asyncio.wait([running])
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
     await client.aclose()
 
 

@@ -15,7 +15,7 @@ BASE = "http://central"
 @pytest.fixture
 async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the real application on a real ledger."""
-    app = api.build(site.writer, site.reader, None, "1.2.3")
+    app = api.build(site.writer, site.reader, api.Settings("1.2.3"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
         yield client
 
@@ -134,7 +134,7 @@ async def test_unknown_things_are_404(http: httpx.AsyncClient) -> None:
 
 async def test_a_token_closes_the_door(site: Site) -> None:
     """With a token every request needs it, but the health check; a wrong one is refused."""
-    app = api.build(site.writer, site.reader, "secret", "1.2.3")
+    app = api.build(site.writer, site.reader, api.Settings("1.2.3", "secret"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/v1/stock")).status_code == 401

@@ -52,7 +52,7 @@ async def test_an_alert_about_something_long_is_still_told(site: Site) -> None:
 
 def client(site: Site) -> httpx.AsyncClient:
     """Return a client of the HTTP door."""
-    app = api.build(site.writer, site.reader, None, "1")
+    app = api.build(site.writer, site.reader, api.Settings("1"))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://central")
 
 

@@ -1,16 +1,15 @@
 """The HTTP side of webhooks: register, rotate, look at deliveries, replay."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Engine
 
 from central import endpoints
+from central.api.door import Door
 from central.guarded_http import Network
-from central.writer import Command
 from wire.events import COUNT_MAX
 from wire.ids import NAME_LENGTH_MAX
 
@@ -36,11 +35,12 @@ class ReplayRequest(BaseModel):
     from_cursor: Annotated[int, Field(ge=0, le=COUNT_MAX)]
 
 
-def routes(
-    run: Callable[[Command], Awaitable[JSONResponse]], reader: Engine, allowed: Sequence[Network]
-) -> APIRouter:
-    """Return the routes. `run` submits a command and turns its answer into a response."""
-    router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
+    """Return the routes; `allowed` are networks of our own that an endpoint may lie in."""
+    router = APIRouter(
+        prefix="/v1/webhooks", tags=["webhooks"], dependencies=[door.access.need("admin")]
+    )
+    run, reader = door.do, door.reader
 
     @router.post("", response_model=None)
     async def add(request: WebhookRequest) -> JSONResponse:
