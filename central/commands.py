@@ -1,10 +1,11 @@
-"""`docktally catalog` and `docktally verify`: what a person does to the ledger by hand."""
+"""`docktally catalog`, `token` and `verify`: what a person does to the ledger by hand."""
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
-from central import catalogue, database, verify
+from central import catalogue, database, tokens, verify
 from central.settings import common_options, reporting, settings
 
 
@@ -39,6 +40,50 @@ def catalog(argv: list[str]) -> int:
         if arguments.items:
             items, barcodes = catalogue.import_items(connection, arguments.items)
             print(f"{arguments.items}: imported (items: {items}, barcodes: {barcodes})")
+    return 0
+
+
+@reporting("docktally token")
+def token(argv: list[str]) -> int:
+    """Make, list and revoke the tokens of the HTTP API; return the exit code."""
+    parser = argparse.ArgumentParser(
+        "docktally token",
+        description="Tokens for whoever calls central's HTTP API. A token is shown once, when it "
+        "is made; central keeps only its hash. A running central takes a new one at once, and "
+        "forgets a revoked one within seconds.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a token and print it")
+    create.add_argument("--name", required=True, help="who gets it, such as webshop")
+    create.add_argument(
+        "--scope",
+        action="append",
+        required=True,
+        choices=tokens.SCOPES,
+        help="what it may do (may be repeated); admin includes all",
+    )
+    create.add_argument("--channel", help="the only channel it may reserve for")
+    actions.add_parser("list", help="list the tokens, without their secrets")
+    revoke = actions.add_parser("revoke", help="end the tokens of a name")
+    revoke.add_argument("--name", required=True)
+    for action in actions.choices.values():
+        common_options(action)
+    arguments = parser.parse_args(argv)
+    engine = database.open_writer(settings(arguments).database)
+    database.migrate(engine)
+    now_us = time.time_ns() // 1_000
+    with engine.begin() as connection:
+        if arguments.action == "create":
+            scopes, channel = set(arguments.scope), arguments.channel
+            print(tokens.create(connection, arguments.name, scopes, channel, now_us))
+        elif arguments.action == "revoke":
+            ended = tokens.revoke(connection, arguments.name, now_us)
+            print(f"{ended} tokens of {arguments.name} revoked")
+            return 0 if ended else 1
+        else:
+            for each in tokens.all_of(connection):
+                state = "revoked" if each["revoked"] else ",".join(each["scopes"])
+                print(f"{each['name']}\t{each['channel'] or '-'}\t{state}")
     return 0
 
 

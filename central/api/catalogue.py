@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import or_, select
+from sqlalchemy import Engine, or_, select
 
 from central import catalogue, schema
 from central.answers import Answer
@@ -15,6 +15,8 @@ from central.tokens import Caller
 from wire.events import TEXT_LENGTH_MAX
 from wire.ids import NAME_LENGTH_MAX
 
+#: Words of a search that are looked at.
+_WORDS_MAX = 10
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 
 
@@ -35,22 +37,7 @@ def routes(door: Door) -> APIRouter:
     @router.get("/items", dependencies=may_read)
     def items(search: str = "", after: Cursor = "", limit: Limit = 100) -> dict[str, Any]:
         """List items by SKU; `search` finds words in SKU and name."""
-        table = schema.item
-        query = select(table).order_by(table.c.sku).limit(limit + 1)
-        for word in search.split()[:10]:
-            like = "%" + word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-            query = query.where(
-                or_(table.c.sku.ilike(like, escape="\\"), table.c.name.ilike(like, escape="\\"))
-            )
-        if after:
-            query = query.where(table.c.sku > unseal(after, str)[0])
-        with door.reader.begin() as connection:
-            rows = connection.execute(query).all()
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {
-            "items": [{"sku": row.sku, "name": row.name} for row in rows[:limit]],
-            "next": more and seal(more.sku),
-        }
+        return _items(door.reader, search, after, limit)
 
     @router.post("/items", response_model=None)
     async def add_item(
@@ -98,3 +85,24 @@ def routes(door: Door) -> APIRouter:
         }
 
     return router
+
+
+def _items(reader: Engine, search: str, after: str, limit: int) -> dict[str, Any]:
+    table = schema.item
+    query = select(table).order_by(table.c.sku).limit(limit + 1)
+    for word in search.split()[:_WORDS_MAX]:
+        query = query.where(
+            or_(
+                table.c.sku.icontains(word, autoescape=True),
+                table.c.name.icontains(word, autoescape=True),
+            )
+        )
+    if after:
+        query = query.where(table.c.sku > unseal(after, str)[0])
+    with reader.begin() as connection:
+        rows = connection.execute(query).all()
+    more = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "items": [{"sku": row.sku, "name": row.name} for row in rows[:limit]],
+        "next": more and seal(more.sku),
+    }

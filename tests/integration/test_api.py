@@ -69,7 +69,7 @@ async def test_a_shortage_is_a_problem_document(http: httpx.AsyncClient) -> None
         (order(lines=[]), "lines"),
         (order(ttl_s=10**9), "ttl_s"),
         (order(colour="red"), "colour"),
-        ({}, "channel"),
+        ({}, "site"),
     ],
 )
 async def test_bad_requests_say_which_field(
