@@ -22,8 +22,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: What of an answer is kept for people to look at.
 SNIPPET_BYTES = 300
-#: More of an answer is not read.
-_ANSWER_BYTES_MAX = 64 * 1024
+#: More of an answer is not read: the largest that a shop's API gives on what we ask.
+_ANSWER_BYTES_MAX = 1024 * 1024
 _CONNECTIONS_MAX = 400
 
 
@@ -33,12 +33,17 @@ class Forbidden(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the status, the start of the body, how long it took."""
+    """What came back, and how long it took."""
 
     status: int
-    snippet: str
+    body: bytes
     retry_after_s: float | None
     took_ms: int
+
+    @property
+    def snippet(self) -> str:
+        """The start of the body, for people."""
+        return self.body[:SNIPPET_BYTES].decode("utf-8", "replace")
 
 
 def check_url(url: str, allowed: Sequence[Network]) -> None:
@@ -106,7 +111,7 @@ class _Guard(AsyncNetworkBackend):
 
 
 class Client:
-    """Posts JSON. `allowed` are networks of our own that may be called all the same."""
+    """Sends JSON. `allowed` are networks of our own that may be called all the same."""
 
     def __init__(self, allowed: Sequence[Network], timeout_s: float) -> None:
         self._allowed = allowed
@@ -122,6 +127,10 @@ class Client:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Return the answer; raise Forbidden, or OSError with what went wrong."""
+        return await self.send("POST", url, headers, body)
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Return the answer; raise Forbidden, or OSError with what went wrong."""
         check_url(url, self._allowed)
         start = time.monotonic()
         request = [("content-type", "application/json"), *headers.items()]
@@ -129,16 +138,16 @@ class Client:
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                pool.stream("POST", url, headers=request, content=body) as answer,
+                pool.stream(method, url, headers=request, content=body) as answer,
             ):
-                start_of_body = await _read(answer)
+                content = await _read(answer)
         except TimeoutError as error:
             raise OSError(f"no answer within {self._timeout_s:.0f} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise OSError(str(error) or type(error).__name__) from error
         return Reply(
             answer.status,
-            start_of_body[:SNIPPET_BYTES].decode("utf-8", "replace"),
+            content,
             _retry_after_s(answer),
             round((time.monotonic() - start) * 1_000),
         )

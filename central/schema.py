@@ -286,3 +286,17 @@ _partial(
     unique=True,
 )  # fmt: skip
 _partial("delivery_past", "state <> 'waiting'", delivery.c.done_us)
+
+listing = Table(
+    "listing",  # what a shop confirmed of an item
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("item", Integer, ForeignKey("item.id"), primary_key=True),
+    Column("site", Integer, ForeignKey("site.id"), primary_key=True),
+    Column("remote_id", Text, nullable=False),  # "": the shop has no such item
+    Column("parent", Text, nullable=True),
+    Column("known", BigInteger, nullable=True),  # the quantity there, if nobody changed it
+    Column("ver", BigInteger, nullable=False),  # of the avail row that it confirmed
+    Column("next_us", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+)

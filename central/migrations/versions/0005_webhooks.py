@@ -1,4 +1,4 @@
-"""Endpoints that hear of changes, and what was sent to them."""
+"""Endpoints and shops that hear of changes, and what was sent to them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,6 +43,18 @@ def upgrade() -> None:
         sa.Column("took_ms", sa.Integer()),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("done_us", sa.BigInteger()),
+    )
+    op.create_table(
+        "listing",
+        sa.Column("channel", sa.Text(), primary_key=True),
+        sa.Column("item", sa.Integer(), sa.ForeignKey("item.id"), primary_key=True),
+        sa.Column("site", sa.Integer(), sa.ForeignKey("site.id"), primary_key=True),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("parent", sa.Text()),
+        sa.Column("known", sa.BigInteger()),
+        sa.Column("ver", sa.BigInteger(), nullable=False),
+        sa.Column("next_us", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
     )
     _partial("delivery_waiting", "state = 'waiting'", "webhook", "feed_seq")
     _partial("delivery_level", "state = 'waiting' AND level = 1", "webhook", "key", unique=True)
