@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, and_, func, select, tuple_
 
-from central import alerts, reservations, schema, statements
-from central.reservations import Answer, problem
+from central import alerts, reservations, schema, shipping, statements
+from central.requests import Answer, problem
 from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
 from wire.ids import NAME_LENGTH_MAX
@@ -153,7 +153,7 @@ def _writes(writer: Writer) -> dict[str, Any]:
 
     async def ship(number: int) -> JSONResponse:
         """Record that the order's label is printed and its goods are gone."""
-        return await run(lambda tx: reservations.ship(tx, number))
+        return await run(lambda tx: shipping.ship(tx, number))
 
     async def close_alert(alert_id: str) -> JSONResponse:
         """Close an alert that a person has dealt with. It opens again when its cause recurs."""
@@ -202,7 +202,7 @@ def _stock_page(reader: Engine, site: str | None, after: str, limit: int) -> dic
 
 def _stock_of(reader: Engine, sku: str) -> dict[str, Any]:
     item, site = schema.item, schema.site
-    stock, location = schema.stock, schema.location
+    stock, location, lot = schema.stock, schema.location, schema.lot
     with reader.begin() as connection:
         found = connection.execute(select(item).where(item.c.sku == sku)).first()
         if found is None:
@@ -211,9 +211,12 @@ def _stock_of(reader: Engine, sku: str) -> dict[str, Any]:
             statements.AVAILABLE.where(schema.avail.c.item == found.id).order_by(site.c.code)
         ).all()
         places = connection.execute(
-            select(location.c.code, site.c.code.label("site"), stock.c.lot, stock.c.qty)
+            select(
+                location.c.code, site.c.code.label("site"), stock.c.lot, stock.c.qty, lot.c.expires
+            )
             .join(location, location.c.id == stock.c.loc)
             .join(site, site.c.id == location.c.site)
+            .join(lot, and_(lot.c.item == stock.c.item, lot.c.lot == stock.c.lot), isouter=True)
             .where(and_(stock.c.item == found.id, stock.c.qty != 0))
             .order_by(site.c.code, location.c.code, stock.c.lot)
         ).all()
@@ -222,7 +225,14 @@ def _stock_of(reader: Engine, sku: str) -> dict[str, Any]:
         "name": found.name,
         "sites": [_availability(row) for row in rows],
         "locations": [
-            {"site": p.site, "location": p.code, "lot": p.lot, "quantity": p.qty} for p in places
+            {
+                "site": p.site,
+                "location": p.code,
+                "lot": p.lot,
+                "expires": p.expires,
+                "quantity": p.qty,
+            }
+            for p in places
         ],
     }
 
@@ -243,10 +253,18 @@ def _availability(row: Any) -> dict[str, Any]:
 def _events_page(
     reader: Engine, gateway: str | None, epoch: str | None, after: str, limit: int
 ) -> dict[str, Any]:
-    event, stream = schema.event, schema.stream
+    event, stream, end = schema.event, schema.stream, schema.settlement
     query = (
-        select(event, stream.c.site, stream.c.source, stream.c.epoch)
+        select(
+            event,
+            stream.c.site,
+            stream.c.source,
+            stream.c.epoch,
+            end.c.status.label("ended"),
+            end.c.who,
+        )
         .join(stream, stream.c.id == event.c.stream)
+        .join(end, and_(end.c.stream == event.c.stream, end.c.seq == event.c.seq), isouter=True)
         .order_by(event.c.id)
         .limit(limit + 1)
     )
@@ -272,6 +290,7 @@ def _events_page(
                 "scanner": row.scanner,
                 "status": row.status,
                 "code": row.code,
+                "settled": row.ended and {"status": row.ended, "by": row.who},
                 "event": json.loads(row.body),
                 "entries": posted.get((row.stream, row.seq), []),
             }
