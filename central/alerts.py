@@ -15,8 +15,8 @@ from wire.events import TEXT_LENGTH_MAX, Alert
 class Announcement:
     """One outgoing message, already committed. An empty body clears what is retained."""
 
-    channel: str  # availability | alert
-    key: tuple[str, ...]  # (site, SKU) or (alert id,)
+    channel: str  # availability | alert | activity
+    key: tuple[str, ...]  # (site, SKU), (alert id,) or (site, name of the line)
     body: bytes
 
 

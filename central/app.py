@@ -9,12 +9,13 @@ import socket
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import uvicorn
 from sqlalchemy import Engine, func, select
 
-from central import api, database, reservations, schema
+from central import api, database, reservations, schema, upkeep
 from central.api.changes import Feed
 from central.config import Config
 from central.dispatcher import Dispatcher
@@ -122,10 +123,14 @@ async def _greet(intake: Intake, outbound: Outbound) -> None:
 
 
 async def _sweep(writer: Writer) -> None:
+    done = ""
     while True:
         await asyncio.sleep(SWEEP_INTERVAL_S)
         with contextlib.suppress(Unavailable):
             await writer.submit(reservations.expire)
+            while (version := await writer.submit(partial(upkeep.catch_up, done=done))) is None:
+                pass  # the next portion, after the scans that arrived meanwhile
+            done = version
 
 
 async def _tell_state(intake: Intake, reader: Engine, state: CentralState) -> None:

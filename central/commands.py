@@ -35,8 +35,9 @@ def catalog(argv: list[str]) -> int:
     database.migrate(engine)
     with engine.begin() as connection:
         if arguments.locations:
-            number = catalogue.import_locations(connection, arguments.locations, chosen.sellable)
-            print(f"{arguments.locations}: {number} locations imported")
+            done = catalogue.import_locations(connection, arguments.locations, chosen.sellable)
+            for sentence in done:
+                print(f"{arguments.locations}: {sentence}")
         if arguments.items:
             items, barcodes = catalogue.import_items(connection, arguments.items)
             print(f"{arguments.items}: imported (items: {items}, barcodes: {barcodes})")

@@ -1,7 +1,7 @@
 """Opens the ledger's database, the way its promises need, and brings its schema up to date."""
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event
+from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -17,6 +17,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
+#: PostgreSQL's advisory locks for items: few enough for its lock table, many enough to be apart.
+_ITEM_LOCK_CLASS, _ITEM_LOCKS = 0x6974656D, 256  # "item" in ASCII
 
 
 class SchemaTooNew(Exception):
@@ -108,3 +110,27 @@ def upsert(
 
 def _insert(dialect: str, table: Table) -> Any:
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
+
+
+def lock_items(connection: Connection, moving: Iterable[int], counting: Iterable[int]) -> None:
+    """Keep counts of these items and movements of other transactions apart until the commit.
+
+    Movements go on beside each other; a count waits until it is alone, as what it must post
+    depends on all of them. On SQLite every writer is alone already.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    alone = {item % _ITEM_LOCKS for item in counting}
+    numbers = sorted(alone | {item % _ITEM_LOCKS for item in moving})
+    if numbers:
+        connection.execute(
+            _LOCK_ITEMS, {"of": _ITEM_LOCK_CLASS, "numbers": numbers, "alone": sorted(alone)}
+        )
+
+
+#: In one order, so that two transactions never wait for each other in a circle.
+_LOCK_ITEMS = text(
+    "SELECT CASE WHEN n = ANY(CAST(:alone AS int[])) THEN pg_advisory_xact_lock(:of, n) "
+    "ELSE pg_advisory_xact_lock_shared(:of, n) END "
+    "FROM (SELECT unnest(CAST(:numbers AS int[])) AS n ORDER BY 1) AS wanted"
+)

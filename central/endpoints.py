@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from central import deliveries, schema, signing
-from central.answers import Answer, problem
 from central.feed_messages import TYPES
 from central.guarded_http import Forbidden, Network, check_url
+from central.requests import Answer, problem
 from central.writer import Transaction
 
 #: After a rotation both secrets sign for this long, so that receivers can change theirs.

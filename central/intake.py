@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select
 
 from central import schema
 from central.alerts import Concern
-from central.arrivals import Applied, Arrival
+from central.arrivals import API_PREFIX, Applied, Arrival
 from central.outbound import Outbound
 from central.writer import Transaction, Writer
 from wire import codec
@@ -148,7 +148,8 @@ class Intake:
 
         def marks(tx: Transaction) -> list[Applied]:
             table = schema.stream
-            rows = tx.connection.execute(select(table).order_by(table.c.seen_us, table.c.id))
+            gateways = select(table).where(~table.c.source.startswith(API_PREFIX, autoescape=True))
+            rows = tx.connection.execute(gateways.order_by(table.c.seen_us, table.c.id))
             return [Applied((r.site, r.source, r.epoch), r.applied_seq) for r in rows]
 
         newest = {mark.key[:2]: mark for mark in await self.writer.submit(marks)}

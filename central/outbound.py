@@ -135,9 +135,13 @@ class Outbound:
 
     async def _send(self, key: Key, body: bytes) -> None:
         channel, names = key
-        is_alert = channel == "alert"
-        topic = self.topics.alert(*names) if is_alert else self.topics.availability(*names)
-        delivery = DELIVERY["alert" if is_alert else "availability"]
+        match channel:
+            case "alert":
+                topic, delivery = self.topics.alert(*names), DELIVERY["alert"]
+            case "activity":
+                topic, delivery = self.topics.activity(names[0]), DELIVERY["activity"]
+            case _:
+                topic, delivery = self.topics.availability(*names), DELIVERY["availability"]
         # What is lost with the connection is announced again after the next connect.
         with contextlib.suppress(Unavailable):
             await self.link.publish(topic, body, qos=delivery.qos, retain=delivery.retain)

@@ -23,6 +23,7 @@ from central import database
 from central.schema import (  # fmt: skip
     avail,
     barcode,
+    counted,
     entry,
     event,
     item,
@@ -34,9 +35,15 @@ from central.schema import (  # fmt: skip
     stream,
 )
 
+#: Rows named in one statement: below SQLite's limit on parameters.
+ROWS_MAX = 400
+#: States of a reservation that holds goods.
+OPEN_STATES = ("held", "committed")
 CATALOGUE_VERSION_KEY = "catalogue_version"
 
 CATALOGUE_VERSION = select(meta.c.value).where(meta.c.key == CATALOGUE_VERSION_KEY)
+#: Where several processes write: whoever changes the catalogue waits until we are done with it.
+CATALOGUE_VERSION_SHARED = CATALOGUE_VERSION.with_for_update(read=True)
 
 #: :codes -> the items that they stand for.
 BARCODES = (
@@ -48,6 +55,19 @@ BARCODES = (
 #: :items -> the rows of theirs that a person has counted.
 COUNTED = select(stock).where(
     stock.c.count_us.is_not(None), stock.c.item.in_(bindparam("items", expanding=True))
+)
+
+#: The first count of a place after :moment_us.
+COUNT_AFTER = (
+    select(counted)
+    .where(
+        counted.c.item == bindparam("item"),
+        counted.c.loc == bindparam("loc"),
+        counted.c.lot == bindparam("lot"),
+        counted.c.at_us > bindparam("moment_us"),
+    )
+    .order_by(counted.c.at_us)
+    .limit(1)
 )
 
 ADD_EVENTS = insert(event)
@@ -79,7 +99,7 @@ def _compiled(
 MOVE_MARK = (
     update(stream)
     .where(stream.c.id == bindparam("i"))
-    .values(applied_seq=bindparam("seq"), seen_us=bindparam("now"))
+    .values(applied_seq=bindparam("seq"), seen_us=bindparam("now"), latest_us=bindparam("latest"))
 )
 
 #: Goods and promises of an item at a site change together, so that available never blips.

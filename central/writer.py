@@ -155,7 +155,7 @@ class Writer:
             books = Books(connection, self._catalogue, self._alerts, now_us)
             transaction = Transaction(connection, books, self._ledger, now_us)
             results = [command(transaction) for command in commands]
-            books.flush()
+            books.close()
             announcements = latest(books.announcements)
             keep(connection, announcements, now_us)
         return results, announcements
@@ -188,7 +188,11 @@ def latest(announcements: Sequence[Announcement]) -> list[Announcement]:
 
 
 def keep(connection: Connection, announcements: Sequence[Announcement], now_us: int) -> None:
-    """Write announcements to the outbox, in the transaction that makes them true."""
+    """Write announcements to the outbox, in the transaction that makes them true.
+
+    The live feed is not among them: whoever misses a line of it has the journal.
+    """
+    announcements = [each for each in announcements if each.channel != "activity"]
     if announcements:
         statements.write(
             connection,

@@ -1,5 +1,6 @@
 """Items, barcodes and places: to read, and to add."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -8,16 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, or_, select
 
 from central import catalogue, schema
-from central.answers import Answer
 from central.api.door import Door, IdempotencyKey
 from central.api.pages import Cursor, Limit, seal, unseal
+from central.requests import Answer
 from central.tokens import Caller
+from central.writer import Transaction
 from wire.events import TEXT_LENGTH_MAX
 from wire.ids import NAME_LENGTH_MAX
 
 #: Words of a search that are looked at.
 _WORDS_MAX = 10
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class _NewItem:
+    sku: str
+    name: str
 
 
 class ItemRequest(BaseModel):
@@ -45,12 +53,12 @@ def routes(door: Door) -> APIRouter:
     ) -> JSONResponse:
         """Add an item, or give a known one another name."""
 
-        def add(tx: Any) -> Answer:
+        def add(tx: Transaction) -> Answer:
             catalogue.put_item(tx.connection, request.sku, request.name)
             return Answer(200, {"sku": request.sku, "name": request.name})
 
-        content = ["item", request.model_dump()]
-        return await door.once(caller, idempotency_key, content, add)
+        new = _NewItem(request.sku, request.name)
+        return await door.once(caller, idempotency_key, new, add)
 
     @router.get("/items/{sku}/barcodes", dependencies=may_read)
     def barcodes(sku: str) -> dict[str, Any]:

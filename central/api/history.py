@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine, func, select, tuple_
+from sqlalchemy import Engine, and_, func, select, tuple_
 
 from central import alerts, schema
-from central.answers import Answer, problem
 from central.api.door import Door
 from central.api.pages import Cursor, Limit, seal, unseal
+from central.requests import Answer, problem
 from central.writer import Transaction
 
 
@@ -82,10 +82,18 @@ def _close(tx: Transaction, alert_id: str) -> Answer:
 def _events(
     reader: Engine, gateway: str | None, epoch: str | None, after: str, limit: int
 ) -> dict[str, Any]:
-    event, stream = schema.event, schema.stream
+    event, stream, end = schema.event, schema.stream, schema.settlement
     query = (
-        select(event, stream.c.site, stream.c.source, stream.c.epoch)
+        select(
+            event,
+            stream.c.site,
+            stream.c.source,
+            stream.c.epoch,
+            end.c.status.label("ended"),
+            end.c.who,
+        )
         .join(stream, stream.c.id == event.c.stream)
+        .join(end, and_(end.c.stream == event.c.stream, end.c.seq == event.c.seq), isouter=True)
         .order_by(event.c.id)
         .limit(limit + 1)
     )
@@ -111,6 +119,7 @@ def _events(
                 "scanner": row.scanner,
                 "status": row.status,
                 "code": row.code,
+                "settled": row.ended and {"status": row.ended, "by": row.who},
                 "event": json.loads(row.body),
                 "entries": posted.get((row.stream, row.seq), []),
             }

@@ -7,9 +7,9 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from central import intake
-from central.answers import Answer, problem
 from central.api.door import Door
 from central.api.problems import response
+from central.requests import Answer, problem
 from wire import codec
 from wire.errors import Malformed, Unavailable
 from wire.events import Batch

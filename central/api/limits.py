@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from central.answers import problem
 from central.api.problems import response
+from central.requests import problem
 
 BODY_BYTES_MAX = 1024 * 1024
 _CALLERS_MAX = 10_000

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from central.answers import Answer, problem
+from central.requests import Answer, problem
 
 MEDIA_TYPE = "application/problem+json"
 _CODES = {

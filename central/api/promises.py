@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from central import reservations, schema
-from central.answers import Answer, problem
+from central import reservations, schema, shipping
 from central.api.access import channel_of
 from central.api.door import Door, IdempotencyKey
+from central.requests import Answer, problem
 from central.tokens import Caller
 from central.writer import Transaction
 from wire.ids import NAME_LENGTH_MAX
@@ -80,7 +80,7 @@ def routes(door: Door) -> APIRouter:
     @router.post("/{number}/ship", response_model=None)
     async def ship(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:
         """Record that the order's label is printed and its goods are gone."""
-        return await act(number, caller, reservations.ship)
+        return await act(number, caller, shipping.ship)
 
     return router
 

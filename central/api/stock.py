@@ -59,7 +59,7 @@ def _page(reader: Engine, site: str | None, after: str, limit: int) -> dict[str,
 
 def _one(reader: Engine, sku: str) -> dict[str, Any]:
     item, site = schema.item, schema.site
-    stock, location = schema.stock, schema.location
+    stock, location, lot = schema.stock, schema.location, schema.lot
     with reader.begin() as connection:
         found = connection.execute(select(item).where(item.c.sku == sku)).first()
         if found is None:
@@ -68,9 +68,12 @@ def _one(reader: Engine, sku: str) -> dict[str, Any]:
             statements.AVAILABLE.where(schema.avail.c.item == found.id).order_by(site.c.code)
         ).all()
         places = connection.execute(
-            select(location.c.code, site.c.code.label("site"), stock.c.lot, stock.c.qty)
+            select(
+                location.c.code, site.c.code.label("site"), stock.c.lot, stock.c.qty, lot.c.expires
+            )
             .join(location, location.c.id == stock.c.loc)
             .join(site, site.c.id == location.c.site)
+            .join(lot, and_(lot.c.item == stock.c.item, lot.c.lot == stock.c.lot), isouter=True)
             .where(and_(stock.c.item == found.id, stock.c.qty != 0))
             .order_by(site.c.code, location.c.code, stock.c.lot)
         ).all()
@@ -79,7 +82,14 @@ def _one(reader: Engine, sku: str) -> dict[str, Any]:
         "name": found.name,
         "sites": [_availability(row) for row in rows],
         "locations": [
-            {"site": p.site, "location": p.code, "lot": p.lot, "quantity": p.qty} for p in places
+            {
+                "site": p.site,
+                "location": p.code,
+                "lot": p.lot,
+                "expires": p.expires,
+                "quantity": p.qty,
+            }
+            for p in places
         ],
     }
 

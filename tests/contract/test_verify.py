@@ -22,6 +22,7 @@ CORRUPTIONS = {
     "occurred_us, reverses) VALUES (1, 1, 7, 1, '', 1, 2, 9, 'x', 0, 1)",
     "V10": "UPDATE outbox SET body = '{}'",
     "V12": "UPDATE stream SET applied_seq = applied_seq + 1",
+    "V13": "UPDATE reservation_line SET capped = 1",
     "V14": "INSERT INTO stock (item, loc, lot, qty) VALUES (999, 1, '', 0)",
 }
 

@@ -12,10 +12,10 @@ import pytest
 import standardwebhooks
 
 from central import endpoints, outbound, retry, signing
-from central.answers import Answer
 from central.dispatcher import Dispatcher
 from central.endpoints import Wish
 from central.guarded_http import Client, Forbidden
+from central.requests import Answer
 from ledgers import Site
 from neighbours import free_port
 from shops import Shop

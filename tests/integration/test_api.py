@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from central import api
+from central import api, settling
 from ledgers import EACH, Site
 from wire.events import Identifiers
 
@@ -50,7 +50,9 @@ async def test_reserve_commit_ship(site: Site, http: httpx.AsyncClient) -> None:
         "sku": "VALVE", "site": "main", "name": "valve DN25", "on_hand": 3, "reserved": 0,
         "safety": 0, "available": 3, "version": 0,
     }  # fmt: skip
-    assert stock["locations"] == [{"site": "main", "location": "DOCK-1", "lot": "", "quantity": 3}]
+    assert stock["locations"] == [
+        {"site": "main", "location": "DOCK-1", "lot": "", "expires": None, "quantity": 3}
+    ]
 
 
 async def test_a_shortage_is_a_problem_document(http: httpx.AsyncClient) -> None:
@@ -114,6 +116,10 @@ async def test_events_show_what_they_posted(site: Site, http: httpx.AsyncClient)
     ]  # fmt: skip
     after = (await http.get("/v1/events", params={"limit": 1})).json()["next"]
     assert (await http.get("/v1/events", params={"after": after})).json()["items"] == items[1:]
+    assert items[1]["settled"] is None
+    await site.run(settling.dismiss_held, 2, "api:office")
+    items = (await http.get("/v1/events")).json()["items"]
+    assert items[1]["settled"] == {"status": "dismissed", "by": "api:office"}
 
 
 async def test_ledger_and_alerts(site: Site, http: httpx.AsyncClient) -> None:

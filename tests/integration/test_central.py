@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ledgers import NOON, new_database, scan
 from neighbours import DEADLINE_S, Mosquitto, free_port, wait_until
-from wire.events import Batch, ClockState, GatewayState, OutboxState
+from wire.events import Batch, ClockState, GatewayState, Identifiers, OutboxState
 
 pytestmark = pytest.mark.broker
 
@@ -236,3 +236,22 @@ def test_a_taken_port_is_said(central: Central, tmp_path: Path) -> None:
     assert second.returncode == 1
     assert "docktally central:" in second.stderr
     assert "in use" in second.stderr
+
+
+def test_an_import_settles_what_was_held_also_after_a_kill(
+    central: Central, tmp_path: Path
+) -> None:
+    """`docktally catalog import` beside a running central: scans, levels and the live feed."""
+    stranger = Identifiers(text="NEW-1")
+    central.publish("main/gate/events", batch(uuid.uuid4(), *range(1, 301), identifiers=stranger))
+    central.wait_for("main/gate/ack", applied_seq=300)
+    items = tmp_path / "more.csv"
+    items.write_text("sku,name,barcode,each_per,site,safety\nPUMP,pump,NEW-1,2,main,100\n")
+    command = [sys.executable, "-m", "docktally", "catalog", "import", "--items", str(items)]
+    subprocess.run([*command, "--database", central.database], check=True)
+    assert central.process is not None
+    central.process.kill()
+    central.process.wait()
+    central.start()
+    central.wait_for("main/availability/PUMP", on_hand=600, safety=100, available=500)
+    wait_until(lambda: central.get("/v1/alerts") == {"items": []}, "the alert is closed")
