@@ -4,7 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from central import catalogue, database, verify
+from central.config import Config
 from central.settings import common_options, reporting, settings
 
 
@@ -30,8 +33,13 @@ def catalog(argv: list[str]) -> int:
     if not arguments.items and not arguments.locations:
         parser.error("name a file: --items items.csv, --locations locations.csv, or both")
     chosen = settings(arguments)
-    engine = database.open_writer(chosen.database)
-    database.migrate(engine)
+    with database.using(database.open_writer(chosen.database)) as engine:
+        database.migrate(engine)
+        _import(engine, arguments, chosen)
+    return 0
+
+
+def _import(engine: Engine, arguments: argparse.Namespace, chosen: Config) -> None:
     with engine.begin() as connection:
         if arguments.locations:
             number = catalogue.import_locations(connection, arguments.locations, chosen.sellable)
@@ -39,7 +47,6 @@ def catalog(argv: list[str]) -> int:
         if arguments.items:
             items, barcodes = catalogue.import_items(connection, arguments.items)
             print(f"{arguments.items}: imported (items: {items}, barcodes: {barcodes})")
-    return 0
 
 
 @reporting("docktally verify")
@@ -52,10 +59,11 @@ def prove(argv: list[str]) -> int:
     )
     common_options(parser)
     chosen = settings(parser.parse_args(argv))
-    if "://" not in chosen.database and not Path(chosen.database).exists():
+    if not database.is_shared(chosen.database) and not Path(chosen.database).exists():
         print(f"docktally verify: there is no database {chosen.database}", file=sys.stderr)
         return 1
-    findings = verify.run(database.open_reader(chosen.database))
+    with database.using(database.open_reader(chosen.database)) as reader:
+        findings = verify.run(reader)
     for finding in findings:
         print(f"{finding.invariant} {finding.message}")
     if findings:

@@ -1,7 +1,8 @@
 """Opens the ledger's database, the way its promises need, and brings its schema up to date."""
 
+import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -17,29 +18,98 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
+#: PostgreSQL ends a writing session that does nothing for this long inside a transaction: a central
+#: that hangs must not keep rows locked, and must not commit when it wakes up.
+STALLED_TRANSACTION_S = 4.0
+_CONNECT_TIMEOUT_S = 10
+#: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
+READERS_MAX = 10
+#: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
+_SCHEMA_LOCK = 0x646F636B
 
 
 class SchemaTooNew(Exception):
     """The database was written by a newer Docktally."""
 
 
+class NoSuchDatabase(Exception):
+    """What the configuration names is not a database we can open; the message says what to do."""
+
+
+def is_shared(database: str) -> bool:
+    """Return whether other central processes may write this database too: PostgreSQL, by URL."""
+    return "://" in database
+
+
 def open_writer(database: str) -> Engine:
-    """Return an engine whose every transaction takes the write lock at once.
+    """Return an engine for short transactions that write.
 
     SQLite with deferred transactions answers "database is locked" in the middle of one, whatever
-    the timeout; BEGIN IMMEDIATE waits at the start instead.
+    the timeout; BEGIN IMMEDIATE waits at the start instead. PostgreSQL's are READ COMMITTED: a
+    conditional UPDATE that had to wait judges the row as the other one left it.
     """
-    return _open(database, begin="BEGIN IMMEDIATE", read_only=False)
+    if is_shared(database):
+        limit_ms = round(STALLED_TRANSACTION_S * 1_000)
+        return _open_postgres(
+            database, {"idle_in_transaction_session_timeout": f"{limit_ms}ms"}, pool_size=2
+        )
+    return _open_sqlite(database, begin="BEGIN IMMEDIATE", read_only=False)
 
 
 def open_reader(database: str) -> Engine:
     """Return an engine that can only read, each transaction from one snapshot."""
-    return _open(database, begin="BEGIN", read_only=True)
+    if is_shared(database):
+        settings = {
+            "default_transaction_isolation": "repeatable\\ read",
+            "default_transaction_read_only": "on",
+        }
+        return _open_postgres(database, settings, pool_size=READERS_MAX)
+    return _open_sqlite(database, begin="BEGIN", read_only=True)
 
 
-def _open(database: str, *, begin: str, read_only: bool) -> Engine:
-    if "://" in database:
-        return create_engine(database, pool_pre_ping=True)
+@contextlib.contextmanager
+def using(engine: Engine) -> Iterator[Engine]:
+    """Give an engine, and close its connections afterwards."""
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int) -> Engine:
+    url = make_url(database)
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername != "postgresql+psycopg":
+        raise NoSuchDatabase(
+            f"{url.drivername} is not a kind of database that Docktally knows; write "
+            "postgresql://user:password@host/database, or the name of an SQLite file"
+        )
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    engine = create_engine(
+        url,
+        connect_args={"options": options, "connect_timeout": _CONNECT_TIMEOUT_S},
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        from psycopg.types.string import StrDumper
+
+        class WithoutNul(StrDumper):
+            """PostgreSQL's text cannot hold U+0000, which a barcode can: its picture stands in."""
+
+            def dump(self, obj: str) -> Any:
+                return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}"))
+
+        connection.adapters.register_dumper(str, WithoutNul)
+
+    return engine
+
+
+def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
     Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         f"sqlite:///{database}",
@@ -66,18 +136,25 @@ def _open(database: str, *, begin: str, read_only: bool) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version; raise SchemaTooNew when it is from the future."""
+    with engine.begin() as connection:
+        upgrade(connection)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a version inside the open transaction, one process after the other."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with engine.begin() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in known:
-            raise SchemaTooNew(
-                f"the database has schema {current}, which this version does not know; "
-                "install the Docktally version that wrote it, or a newer one"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise SchemaTooNew(
+            f"the database has schema {current}, which this version does not know; "
+            "install the Docktally version that wrote it, or a newer one"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> Insert:

@@ -16,6 +16,7 @@ _EXPECTED = (
     ConfigError,
     catalogue.CatalogueError,
     database.SchemaTooNew,
+    database.NoSuchDatabase,
     SQLAlchemyError,
     OSError,
 )
@@ -26,7 +27,9 @@ Command = Callable[[list[str]], int]
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Add --config and --database."""
     parser.add_argument("--config", type=Path, help="configuration file (default: central.toml)")
-    parser.add_argument("--database", help="SQLite file, instead of the configured one")
+    parser.add_argument(
+        "--database", help="SQLite file or postgresql:// URL, instead of the configured one"
+    )
 
 
 def settings(arguments: argparse.Namespace) -> config.Config:

@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,27 @@ LOCATIONS = (
 _rng = random.Random(5)
 
 
+#: Makes a ledger with the small catalogue and returns its name: a file, or a URL.
+NewLedger = Callable[[], str]
+
+
 def new_database(folder: Path) -> str:
     """Return a migrated SQLite database with a small catalogue."""
     path = str(folder / "central.db")
+    stock_catalogue(path, folder)
+    return path
+
+
+def stock_catalogue(name: str, folder: Path) -> None:
+    """Make the tables and the catalogue in a database; `folder` is for the CSV files."""
     (folder / "items.csv").write_text(ITEMS)
     (folder / "locations.csv").write_text(LOCATIONS)
-    engine = database.open_writer(path)
+    engine = database.open_writer(name)
     database.migrate(engine)
     with engine.begin() as connection:
         catalogue.import_locations(connection, folder / "locations.csv", SELLABLE)
         catalogue.import_items(connection, folder / "items.csv")
     engine.dispose()
-    return path
 
 
 def scan(seq: int, kind: Any = "receive", *, minute: float = 0, **fields: Any) -> Event:
@@ -62,10 +72,11 @@ def scan(seq: int, kind: Any = "receive", *, minute: float = 0, **fields: Any) -
 class Site:
     """One gateway's scans against one ledger."""
 
-    def __init__(self, writer: Writer, reader: Engine, gateway: str = "gate") -> None:
+    def __init__(self, writer: Writer, reader: Engine, database: str = "") -> None:
         self.writer = writer
         self.reader = reader
-        self.gateway = gateway
+        self.database = database
+        self.gateway = "gate"
         self.epoch = uuid.uuid4()
         self.seq = 0
 

@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from central import database, rules, schema, verify
 from central.arrivals import Arrival
 from central.writer import Writer, number
-from ledgers import CASE, EACH, SELLABLE, Site, new_database, scan
+from ledgers import CASE, EACH, SELLABLE, NewLedger, Site, scan
 from wire.events import Event, Identifiers, Origin
 
 
@@ -260,9 +259,9 @@ _STEPS = st.lists(
 
 
 @given(_STEPS, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_arrival_order_does_not_matter(
-    tmp_path_factory: pytest.TempPathFactory,
+    new_ledger: NewLedger,
     steps: list[tuple[str, int, int, tuple[str, str]]],
     shuffle: random.Random,
 ) -> None:
@@ -273,7 +272,7 @@ async def test_arrival_order_does_not_matter(
     shuffle.shuffle(arrived)
     results = []
     for order in (moments, arrived):
-        path = new_database(tmp_path_factory.mktemp("order"))
+        path = new_ledger()
         engine, reader = database.open_writer(path), database.open_reader(path)
         async with Writer(engine, SELLABLE) as writer:
             for n in order:
@@ -295,9 +294,9 @@ async def test_arrival_order_does_not_matter(
     assert results[0] == results[1]
 
 
-async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
-    """A second process on the same file goes on at the high-water mark."""
-    path = new_database(tmp_path)
+async def test_what_is_committed_survives_a_new_writer(new_ledger: NewLedger) -> None:
+    """A second process on the same database goes on at the high-water mark."""
+    path = new_ledger()
     epoch = uuid.uuid4()
     for seq in (1, 2):
         engine = database.open_writer(path)
@@ -308,21 +307,21 @@ async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
         assert (done[0].fresh, done[0].applied_seq) == (1, seq)
 
 
-def test_the_migrations_make_the_tables_that_the_code_queries(tmp_path: Path) -> None:
+def test_the_migrations_make_the_tables_that_the_code_queries(new_ledger: NewLedger) -> None:
     """schema.py and the numbered migrations describe one database."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    engine = database.open_writer(new_database(tmp_path))
+    engine = database.open_writer(new_ledger())
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
 
 
-def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
+def test_a_database_from_the_future_is_refused(new_ledger: NewLedger) -> None:
     """An old program does not touch a newer schema; it says what to install."""
-    engine = database.open_writer(new_database(tmp_path))
+    engine = database.open_writer(new_ledger())
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(database.SchemaTooNew, match="9999"):
