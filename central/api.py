@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
@@ -120,9 +121,9 @@ def _reads(reader: Engine) -> dict[str, Any]:
 
 
 def _writes(writer: Writer) -> dict[str, Any]:
-    async def run(command: Command) -> JSONResponse:
+    async def run(command: Command, skus: Sequence[str] = ()) -> JSONResponse:
         try:
-            answer: Answer = await writer.submit(command)
+            answer: Answer = await writer.submit(command, skus=skus)
         except Unavailable as error:
             answer = problem(503, "unavailable", str(error))
         media = _PROBLEM if answer.status >= 400 else "application/json"
@@ -141,7 +142,8 @@ def _writes(writer: Writer) -> dict[str, Any]:
             tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
             request.order_ref,
         )
-        return await run(lambda tx: reservations.reserve(tx, wanted))
+        skus = [line.sku for line in request.lines]
+        return await run(lambda tx: reservations.reserve(tx, wanted), skus)
 
     async def commit(number: int) -> JSONResponse:
         """Turn a hold into an order that does not expire."""

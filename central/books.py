@@ -52,10 +52,16 @@ class Books:
     _why: dict[AvailKey, str] = field(default_factory=dict)
 
     def prepare(self, items: Iterable[int]) -> None:
-        """Look up when these items' places were last counted; `post` needs it for what it posts."""
+        """Look up when these items' places were last counted; `post` needs it for what it posts.
+
+        Where other processes post too they wait from here on, until this transaction has ended: a
+        count and the scans around it must see each other.
+        """
         new = sorted(set(items) - self._counted_items)
         self._counted_items.update(new)
         for part in _chunks(new):
+            if self.alerts.shared:
+                self.connection.execute(statements.LOCK_ITEMS, {"items": part})
             rows = self.connection.execute(statements.COUNTED, {"items": part})
             self._counted.update({(r.item, r.loc, r.lot): r.count_us for r in rows})
 
@@ -134,7 +140,7 @@ class Books:
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
             self._stock[key] = self._stock.get(key, 0) + change
-            site = self.catalogue.sellable_site(place)
+            site = self.catalogue.sellable_site(self.connection, place)
             if site is not None:
                 on_hand, reserved = self._avail.get((item, site), (0, 0))
                 self._avail[item, site] = (on_hand + change, reserved)
@@ -203,6 +209,8 @@ class Books:
         self._outflow.clear()
 
     def _watch_below_zero(self, keys: Sequence[StockKey]) -> None:
+        refs = [_ref(key) for key in keys if key not in self._outflow]
+        self.alerts.look(self.connection, "negative_bin", refs)
         suspects = [
             key
             for key in keys
@@ -262,13 +270,14 @@ class Books:
         """Tell everybody the current availability of these rows."""
         for part in _chunks(keys):
             rows = self.connection.execute(statements.AVAILABLE_OF, {"keys": part}).all()
+            self.alerts.look(self.connection, "shortage", [_promise_ref(row) for row in rows])
             for row in rows:
                 cause = self._why.get((row.item, row.site), "reservation")
                 self.announcements.append(announcement(row, self.now_us, cause))
                 self._judge_promises(row)
 
     def _judge_promises(self, row: Any) -> None:
-        ref = f"{row.sku}@{row.code}"
+        ref = _promise_ref(row)
         if row.on_hand >= row.reserved:
             self.settle("shortage", ref)
         elif not self.alerts.is_open(self.connection, "shortage", ref):
@@ -299,6 +308,10 @@ def announcement(row: Any, now_us: int, cause: str) -> Announcement:
         cause=cause,
     )
     return Announcement("availability", (row.code, row.sku), message.model_dump_json().encode())
+
+
+def _promise_ref(row: Any) -> str:
+    return f"{row.sku}@{row.code}"
 
 
 def _ref(key: StockKey) -> str:

@@ -4,8 +4,9 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Integer, Row, Text, cast, select
 
 from central import database, schema, statements
 from central.rules import Outside, Place, Role
@@ -81,7 +82,7 @@ class Catalogue:
     _sites: dict[str, int] = field(default_factory=dict)
     _places: dict[tuple[int, Place], int] = field(default_factory=dict)
     _outside: dict[Outside, int] = field(default_factory=dict)
-    _site_of: dict[int, int] = field(default_factory=dict)
+    _site_of: dict[int, int | None] = field(default_factory=dict)
     _version: str = ""
 
     def refresh(self, connection: Connection) -> None:
@@ -91,10 +92,7 @@ class Catalogue:
             self.forget()
             self._version = version
             for row in connection.execute(select(schema.location)):
-                if row.site is None:
-                    self._outside[Outside(row.code)] = row.id
-                else:
-                    self._remember_place(row.id, row.site, row.code, row.kind, row.sellable)
+                self._remember_place(row)
 
     def forget(self) -> None:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
@@ -133,30 +131,46 @@ class Catalogue:
         if isinstance(place, Outside):
             return self._outside[place]
         if (site, place) not in self._places:
+            table = schema.location
             code, kind = (place, "bin") if not isinstance(place, Role) else ("DAMAGED", str(place))
-            sellable = int(kind in self.sellable_kinds)
-            number = connection.execute(
-                insert(schema.location)
-                .values(site=site, code=code, kind=kind, sellable=sellable)
-                .returning(schema.location.c.id)
-            ).scalar_one()
-            self._remember_place(number, site, code, kind, sellable)
+            # Another process may have made it since our last look.
+            connection.execute(
+                database.insert_or_ignore(connection, table),
+                {
+                    "site": site,
+                    "code": code,
+                    "kind": kind,
+                    "sellable": int(kind in self.sellable_kinds),
+                },
+            )
+            row = connection.execute(
+                select(table).where(table.c.site == site, table.c.code == code)
+            ).one()
+            self._remember_place(row)
+            self._places[site, place] = row.id
         return self._places[site, place]
 
-    def sellable_site(self, location: int) -> int | None:
+    def sellable_site(self, connection: Connection, location: int) -> int | None:
         """Return the site whose availability counts this location, None when it does not sell."""
-        return self._site_of.get(location)
+        if location not in self._site_of:  # made by another process
+            table = schema.location
+            self._remember_place(
+                connection.execute(select(table).where(table.c.id == location)).one()
+            )
+        return self._site_of[location]
 
     def is_outside(self, location: int) -> bool:
         """Return whether the location is one of the virtual ones, which may be below zero."""
         return location in self._outside.values()
 
-    def _remember_place(self, number: int, site: int, code: str, kind: str, sellable: int) -> None:
-        self._places[site, code] = number
-        if kind == Role.DAMAGED:
-            self._places.setdefault((site, Role.DAMAGED), number)
-        if sellable:
-            self._site_of[number] = site
+    def _remember_place(self, row: Row[Any]) -> None:
+        self._site_of[row.id] = row.site if row.sellable else None
+        if row.site is None:
+            self._outside[Outside(row.code)] = row.id
+            return
+        self._places[row.site, row.code] = row.id
+        if row.kind == Role.DAMAGED:
+            self._places.setdefault((row.site, Role.DAMAGED), row.id)
 
 
 def site_row(connection: Connection, code: str) -> int:
@@ -254,11 +268,11 @@ def _version(connection: Connection) -> str:
 
 def _bump(connection: Connection) -> None:
     """Make every running central look the catalogue up again."""
-    row = {
-        "key": statements.CATALOGUE_VERSION_KEY,
-        "value": str(int(_version(connection)) + 1),
-    }
-    replace = database.upsert(
-        connection.dialect.name, schema.meta, ["key"], lambda new: {"value": new.value}
+    value = schema.meta.c.value
+    count = database.upsert(
+        connection.dialect.name,
+        schema.meta,
+        ["key"],
+        lambda _: {"value": cast(cast(value, Integer) + 1, Text)},
     )
-    connection.execute(replace, row)
+    connection.execute(count, {"key": statements.CATALOGUE_VERSION_KEY, "value": "1"})

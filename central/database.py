@@ -4,14 +4,25 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,6 +37,9 @@ _CONNECT_TIMEOUT_S = 10
 READERS_MAX = 10
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
 _SCHEMA_LOCK = 0x646F636B
+
+#: serialization_failure, deadlock_detected
+_COLLISIONS = frozenset({"40001", "40P01"})
 
 
 class SchemaTooNew(Exception):
@@ -157,6 +171,18 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def collided(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL ended this transaction for the sake of another one."""
+    return getattr(error.orig, "sqlstate", None) in _COLLISIONS
+
+
+def is_passing(error: BaseException) -> TypeGuard[DBAPIError]:
+    """Return whether the database, and not what was asked of it, is the trouble."""
+    return isinstance(error, OperationalError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
 def insert_or_ignore(connection: Connection, table: Table) -> Insert:
     """Return an INSERT that leaves existing rows alone, in the database's own dialect."""
     return cast("Insert", _insert(connection.dialect.name, table).on_conflict_do_nothing())
@@ -167,16 +193,19 @@ def upsert(
     table: Table,
     keys: Sequence[str],
     change: Callable[[Any], Mapping[str, Any]],
+    *,
+    among: ColumnElement[bool] | None = None,
 ) -> Insert:
     """Return an INSERT that changes the row of the same `keys` instead, when there is one.
 
-    `change` is given the columns of the new row and returns what to set.
+    `change` is given the columns of the new row and returns what to set. `among` is the condition
+    of the unique index, when that is a partial one.
     """
     statement = _insert(dialect, table)
-    return cast(
-        "Insert",
-        statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)),
+    update = statement.on_conflict_do_update(
+        index_elements=list(keys), index_where=among, set_=change(statement.excluded)
     )
+    return cast("Insert", update)
 
 
 def _insert(dialect: str, table: Table) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, rules, schema, statements
+from central import catalogue, database, rules, schema, statements
 from central.alerts import Concern
 from central.arrivals import Applied, Arrival, StreamKey, activity_line
 from central.books import Books, Cause
@@ -30,8 +30,13 @@ class _Stream:
 
 @dataclass
 class Ledger:
-    """The one door for events. Keeps the high-water marks of all outboxes in memory."""
+    """The one door for events. Keeps the high-water marks of all outboxes in memory.
 
+    Where several processes write, `run` is the epoch of what this one records by itself: nobody
+    else numbers its events.
+    """
+
+    run: str | None = None
     _streams: dict[StreamKey, _Stream] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -123,6 +128,8 @@ class _Page:
                     result = self.take_all([alone])[0]
                     self.books.flush()
             except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+                if database.is_passing(error):
+                    raise
                 self.books.abandon(announced)
                 self.rows.clear()
                 stream.applied_seq = event.seq - 1

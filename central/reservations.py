@@ -122,6 +122,7 @@ def expire(tx: Transaction) -> int:
         .where(table.c.state == "held", table.c.expires_us < tx.now_us)
         .order_by(table.c.id)
         .limit(EXPIRED_PER_SWEEP_MAX)
+        .with_for_update(skip_locked=True)  # another process gives those back
     )
     numbers = tx.connection.execute(due).scalars().all()
     for number in numbers:
@@ -132,7 +133,7 @@ def expire(tx: Transaction) -> int:
 
 def ship(tx: Transaction, number: int) -> Answer:
     """Post what is left of an order as shipped, from where there is most of it."""
-    row = _reservation(tx, number)
+    row = _reservation(tx, number, alone=True)
     if row is None:
         return _unknown(number)
     if row.state == "done":
@@ -320,10 +321,10 @@ def _return_lines(tx: Transaction, number: int) -> None:
         _give_back(tx, row.item, row.site, row.left)
 
 
-def _reservation(tx: Transaction, number: int) -> Row[Any] | None:
-    return tx.connection.execute(
-        select(schema.reservation).where(schema.reservation.c.id == number)
-    ).first()
+def _reservation(tx: Transaction, number: int, *, alone: bool = False) -> Row[Any] | None:
+    """Return its row; with `alone`, no other process changes it until we have committed."""
+    query = select(schema.reservation).where(schema.reservation.c.id == number)
+    return tx.connection.execute(query.with_for_update() if alone else query).first()
 
 
 def _site_code(tx: Transaction, number: int) -> str:
@@ -335,7 +336,9 @@ def _site_code(tx: Transaction, number: int) -> str:
 
 
 def _epoch(tx: Transaction) -> str:
-    """Return the epoch of central's own events: one per database."""
+    """Return the epoch of central's own events: of this process, or of an unshared database."""
+    if tx.ledger.run is not None:
+        return tx.ledger.run
     meta = schema.meta
     epoch = tx.connection.execute(select(meta.c.value).where(meta.c.key == _EPOCH_KEY)).scalar()
     if epoch is None:
