@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from central import catalogue, rules
-from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
+from wire.events import TEXT_LENGTH_MAX, Activity, Event, Identifiers, Rejected
 
 StreamKey = tuple[str, str, str]  # site, source, epoch
 
@@ -23,6 +23,9 @@ class Arrival:
     events: tuple[Event, ...]
     broken: tuple[tuple[int, str, str], ...] = ()  # seq, JSON text, reason
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "events", tuple(map(storable, self.events)))
+
     @property
     def key(self) -> StreamKey:
         """The outbox these events come from."""
@@ -39,6 +42,25 @@ class Applied:
     fresh: int = 0
     rejected: tuple[Rejected, ...] = ()
     activity: tuple[Activity, ...] = ()
+
+
+def storable(event: Event) -> Event:
+    """Return the event with a picture in place of U+0000, which PostgreSQL's text cannot hold.
+
+    A barcode can hold it; `raw` goes on having the bytes.
+    """
+    if not (changes := _pictured(event)) and not _pictured(event.identifiers):
+        return event
+    names = event.identifiers.model_copy(update=_pictured(event.identifiers))
+    return event.model_copy(update={**changes, "identifiers": names})
+
+
+def _pictured(part: Event | Identifiers) -> dict[str, str]:
+    return {
+        name: value.replace("\0", "\N{SYMBOL FOR NULL}")
+        for name, value in part.__dict__.items()
+        if isinstance(value, str) and "\0" in value
+    }
 
 
 def activity_line(

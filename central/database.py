@@ -113,7 +113,7 @@ def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int
         from psycopg.types.string import StrDumper
 
         class WithoutNul(StrDumper):
-            """PostgreSQL's text cannot hold U+0000, which a barcode can: its picture stands in."""
+            """PostgreSQL's text cannot hold U+0000: its picture stands in."""
 
             def dump(self, obj: str) -> Any:
                 return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}"))
