@@ -44,6 +44,7 @@ class Config(Section):
     broker: Broker = Broker()
     api: Api = Api()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
+    feed_days: int = Field(default=7, ge=1, le=3_650)
 
 
 def load(path: Path) -> Config:

@@ -1,6 +1,8 @@
 """Opens the ledger's database, the way its promises need, and brings its schema up to date."""
 
 import contextlib
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
+from wire.errors import Unavailable
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
@@ -33,6 +37,8 @@ _CACHE_KIB = 64 * 1024
 #: that hangs must not keep rows locked, and must not commit when it wakes up.
 STALLED_TRANSACTION_S = 4.0
 _CONNECT_TIMEOUT_S = 10
+#: A lease that cannot be renewed by then is tried again, while it still counts.
+_LEASE_TIMEOUT_S = 2.0
 #: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
 READERS_MAX = 10
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
@@ -44,6 +50,10 @@ _COLLISIONS = frozenset({"40001", "40P01"})
 
 class SchemaTooNew(Exception):
     """The database was written by a newer Docktally."""
+
+
+class InUse(Exception):
+    """A central runs on this database; the message says what to do."""
 
 
 class NoSuchDatabase(Exception):
@@ -82,6 +92,51 @@ def open_reader(database: str) -> Engine:
 
 
 @contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """Give a transaction; raise Unavailable when the database is away."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        raise Unavailable(f"the ledger's database does not answer: {error.orig}") from error
+
+
+def open_leases(database: str) -> Engine:
+    """Return an engine for renewing leases on a shared database: it answers soon, or not at all."""
+    limit_ms = round(_LEASE_TIMEOUT_S * 1_000)
+    settings = {"statement_timeout": f"{limit_ms}ms", "lock_timeout": f"{limit_ms}ms"}
+    return _open_postgres(database, settings, pool_size=1)
+
+
+@contextlib.contextmanager
+def claimed(database: str) -> Iterator[None]:
+    """Be the only central on an SQLite file while the context lasts; InUse when there is one.
+
+    The lock is on a file of its own, which stays: closing one on the database itself would drop
+    SQLite's locks. PostgreSQL is shared, so there this does nothing.
+    """
+    if is_shared(database):
+        yield
+        return
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{database}-central").open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InUse(
+                f"{database} is in use by process {file.read().strip()}: one central for each "
+                "SQLite file; stop that one first, or move to PostgreSQL to run several"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextlib.contextmanager
 def using(engine: Engine) -> Iterator[Engine]:
     """Give an engine, and close its connections afterwards."""
     try:
@@ -102,7 +157,11 @@ def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     engine = create_engine(
         url,
-        connect_args={"options": options, "connect_timeout": _CONNECT_TIMEOUT_S},
+        connect_args={
+            "options": options,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "tcp_user_timeout": round(STALLED_TRANSACTION_S * 1_000),
+        },
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=0,

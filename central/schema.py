@@ -218,3 +218,12 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
 )
+
+lease = Table(
+    "lease",  # who does what, where several processes share the database: central/leases.py
+    metadata,
+    Column("name", Text, primary_key=True),  # relay | gateways/00 to 15 | central/<a process>
+    Column("owner", Text, nullable=False),  # the process that holds it; empty when nobody does
+    Column("epoch", BigInteger, nullable=False),  # how often it changed hands
+    Column("until_us", BigInteger, nullable=False),  # by the database's clock
+)

@@ -17,6 +17,7 @@ _EXPECTED = (
     catalogue.CatalogueError,
     database.SchemaTooNew,
     database.NoSuchDatabase,
+    database.InUse,
     SQLAlchemyError,
     OSError,
 )

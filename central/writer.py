@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from central import database, schema, statements
+from central import database, outbox, statements
 from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 GROUP_MAX = 64
 #: Commands that may wait; whoever brings more is told to come back.
 QUEUE_MAX = 1_000
-#: Outbox rows that one commit numbers.
-NUMBERED_MAX = 5_000
 
 #: Pauses before a transaction is tried again that collided with another process's, at the longest.
 RETRY_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -66,10 +64,15 @@ class _Waiting:
 
 @dataclass
 class Writer:
-    """Runs commands and hands their announcements to `on_commit`, in commit order, in the loop."""
+    """Runs commands and hands their announcements to `on_commit`, in commit order, in the loop.
+
+    `owner` names this process where several share the database: then events are applied only under
+    a lease of its own.
+    """
 
     engine: Engine
     sellable: Sequence[str]
+    owner: str | None = None
     on_commit: Callable[[list[Announcement]], None] = lambda _: None
     _queue: "queue.Queue[_Waiting | None]" = field(
         default_factory=lambda: queue.Queue(QUEUE_MAX), init=False
@@ -83,7 +86,8 @@ class Writer:
         self._catalogue = Catalogue(frozenset(self.sellable))
         self._shared = self.engine.dialect.name == "postgresql"
         self._alerts = Alerts(shared=self._shared)
-        self._ledger = Ledger(run=str(uuid.uuid4()) if self._shared else None)
+        run = self.owner or (str(uuid.uuid4()) if self._shared else None)
+        self._ledger = Ledger(run, is_fenced=self.owner is not None)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -197,8 +201,8 @@ class Writer:
             transaction = Transaction(connection, books, self._ledger, now_us)
             results = [waiting.command(transaction) for waiting in group]
             books.flush()
-            announcements = latest(books.announcements)
-            keep(connection, announcements, now_us)
+            announcements = outbox.latest(books.announcements)
+            outbox.keep(connection, announcements, now_us)
         return results, announcements
 
     def _forget(self) -> None:
@@ -223,43 +227,6 @@ class Writer:
         self._loop.call_soon_threadsafe(tell)
 
 
-def latest(announcements: Sequence[Announcement]) -> list[Announcement]:
-    """Return only the last announcement of each key: nobody needs the values in between."""
-    return list({(a.channel, a.key): a for a in announcements}.values())
-
-
-def keep(connection: Connection, announcements: Sequence[Announcement], now_us: int) -> None:
-    """Write announcements to the outbox, in the transaction that makes them true."""
-    if announcements:
-        statements.write(
-            connection,
-            statements.ADD_ANNOUNCEMENTS,
-            [
-                {
-                    "channel": a.channel,
-                    "agg_key": "/".join(a.key),
-                    "body": a.body.decode(),
-                    "created_us": now_us,
-                }
-                for a in announcements
-            ],
-        )
-
-
-def number(transaction: Transaction) -> int:
-    """Give waiting outbox rows their `feed_seq`, dense and in order; return how many it numbered.
-
-    Only the relay does this. A writer's own serial would not do: with several writers a reader's
-    cursor could pass a row that commits later.
-    """
-    table = schema.outbox
-    connection = transaction.connection
-    newest = connection.execute(select(func.max(table.c.feed_seq))).scalar() or 0
-    waiting = select(table.c.id).where(table.c.feed_seq.is_(None)).order_by(table.c.id)
-    rows = connection.execute(waiting.limit(NUMBERED_MAX)).scalars().all()
-    if rows:
-        connection.execute(
-            update(table).where(table.c.id == bindparam("i")).values(feed_seq=bindparam("f")),
-            [{"i": row, "f": newest + place} for place, row in enumerate(rows, 1)],
-        )
-    return len(rows)
+def number(transaction: Transaction) -> list[Announcement]:
+    """Number outgoing rows that wait for it; return them."""
+    return outbox.number(transaction.connection)

@@ -1,6 +1,8 @@
 """Fixtures that every kind of test may ask for."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,15 +29,16 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Give the one PostgreSQL server of all tests; each makes databases of its own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)  # it runs as another user when the tests run as root
-    server = Postgres(folder)
-    server.start()
-    yield server
-    server.stop()
+    # Not among pytest's folders: another pytest closes those to other users, and PostgreSQL runs
+    # as another user when the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="docktally-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
