@@ -253,8 +253,9 @@ class Books:
             return
         # Only a row that exists can have promises; the others may be new.
         promised = [{"i": i, "s": s, "h": h, "r": r} for (i, s), (h, r) in changes if r]
+        ver = self.catalogue.version_floor + 1
         others = [
-            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": 1}
+            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": ver}
             for (i, s), (h, r) in changes
             if not r
         ]

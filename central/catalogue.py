@@ -84,6 +84,8 @@ class Catalogue:
     _outside: dict[Outside, int] = field(default_factory=dict)
     _site_of: dict[int, int | None] = field(default_factory=dict)
     _version: str = ""
+    #: Versions of availability up to here may have been announced before a backup was put back.
+    version_floor: int = 0
 
     def refresh(self, connection: Connection) -> None:
         """Forget what an import by another process may have changed."""
@@ -91,6 +93,7 @@ class Catalogue:
         if version != self._version or not self._outside:
             self.forget()
             self._version = version
+            self.version_floor = _version_floor(connection)
             for row in connection.execute(select(schema.location)):
                 self._remember_place(row)
 
@@ -264,6 +267,13 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
 
 def _version(connection: Connection) -> str:
     return connection.execute(statements.CATALOGUE_VERSION).scalar() or "0"
+
+
+def _version_floor(connection: Connection) -> int:
+    meta = schema.meta
+    key = database.VERSION_FLOOR_KEY
+    value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return int(value or 0)
 
 
 def _bump(connection: Connection) -> None:

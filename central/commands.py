@@ -1,4 +1,4 @@
-"""`docktally catalog` and `docktally verify`: what a person does to the ledger by hand."""
+"""`docktally catalog`, `verify`, `backup`, `restore`: what a person does to the ledger by hand."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from central import backup as copies
 from central import catalogue, database, verify
 from central.config import Config
 from central.settings import common_options, reporting, settings
@@ -70,4 +71,43 @@ def prove(argv: list[str]) -> int:
         print(f"ledger NOT proven: {len(findings)} findings; nothing was changed")
         return 1
     print(f"ledger proven: {', '.join(verify.INVARIANTS)} and V10 hold")
+    return 0
+
+
+@reporting("docktally backup")
+def backup(argv: list[str]) -> int:
+    """Copy the ledger while central runs, and prove the copy; return the exit code."""
+    parser = argparse.ArgumentParser(
+        "docktally backup",
+        description="Copy the ledger into a new file and prove the copy. Central may run meanwhile."
+        " The copy is one SQLite file, also of a ledger on PostgreSQL; it can be put back into "
+        "either. The exit code is 0 when the copy is proven.",
+    )
+    parser.add_argument("file", type=Path, help="the new file")
+    common_options(parser)
+    arguments = parser.parse_args(argv)
+    events = copies.back_up(settings(arguments).database, arguments.file)
+    print(f"{arguments.file}: {events} events, proven")
+    return 0
+
+
+@reporting("docktally restore")
+def restore(argv: list[str]) -> int:
+    """Put a copy in place of the ledger; return the exit code."""
+    parser = argparse.ArgumentParser(
+        "docktally restore",
+        description="Put a copy made by docktally backup in place of the ledger. Central must be "
+        "stopped. When it starts again, each gateway sends what the copy lacks from its journal. "
+        "Reservations and shipments made over HTTP since then are lost: compare with the shops.",
+    )
+    parser.add_argument("file", type=Path, help="the copy; it is not changed")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a ledger that is there; a file is set aside as ....replaced-DATE",
+    )
+    common_options(parser)
+    arguments = parser.parse_args(argv)
+    events = copies.restore(arguments.file, settings(arguments).database, force=arguments.force)
+    print(f"{arguments.file}: {events} events are in place and proven. Start central.")
     return 0

@@ -44,6 +44,8 @@ READERS_MAX = 10
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
 _SCHEMA_LOCK = 0x646F636B
 
+#: In `meta`: below what a restored ledger announced before, so that no version is given twice.
+VERSION_FLOOR_KEY = "version_floor"
 #: serialization_failure, deadlock_detected
 _COLLISIONS = frozenset({"40001", "40P01"})
 
@@ -192,7 +194,8 @@ def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        connection.execute("PRAGMA journal_mode=WAL")
+        if not read_only:  # it is in the file: a copy that is only looked at stays one file
+            connection.execute("PRAGMA journal_mode=WAL")
         # FULL: in WAL mode, NORMAL may forget the last commits in a power cut, after we acked them.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")  # verify checks them; a lookup per row costs

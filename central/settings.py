@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, config, database
+from central import backup, catalogue, config, database
 from wire.settings import ConfigError
 
 _DEFAULT = Path("central.toml")
 _EXPECTED = (
     ConfigError,
     catalogue.CatalogueError,
+    backup.BackupError,
     database.SchemaTooNew,
     database.NoSuchDatabase,
     database.InUse,

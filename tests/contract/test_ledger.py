@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from central import database, rules, schema, verify
+from central import database, rules, verify
 from central.arrivals import Arrival
 from central.writer import Writer, number
 from ledgers import CASE, EACH, SELLABLE, NewLedger, Site, scan
@@ -305,25 +305,3 @@ async def test_what_is_committed_survives_a_new_writer(new_ledger: NewLedger) ->
             done = await writer.apply([Arrival("main", "gate", epoch, 1, events)])
         engine.dispose()
         assert (done[0].fresh, done[0].applied_seq) == (1, seq)
-
-
-def test_the_migrations_make_the_tables_that_the_code_queries(new_ledger: NewLedger) -> None:
-    """schema.py and the numbered migrations describe one database."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    engine = database.open_writer(new_ledger())
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, schema.metadata) == []
-    engine.dispose()
-
-
-def test_a_database_from_the_future_is_refused(new_ledger: NewLedger) -> None:
-    """An old program does not touch a newer schema; it says what to install."""
-    engine = database.open_writer(new_ledger())
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(database.SchemaTooNew, match="9999"):
-        database.migrate(engine)
-    engine.dispose()

@@ -1,7 +1,6 @@
 """The same history ends in the same rows, whichever database keeps them."""
 
 import asyncio
-import json
 import random
 import uuid
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy import text
 from central import database, reservations, verify
 from central.arrivals import Arrival
 from central.writer import Writer, number
+from ledger_rows import ROWS, rows_of
 from ledgers import CASE, EACH, SELLABLE, Site, ask, new_database, scan
 from postgres import Postgres
 from wire.events import Event, Identifiers
@@ -38,34 +38,6 @@ KINDS = (
     "undo",
 )
 
-#: table: what is in it, with names instead of row numbers, and without what the clock gave.
-ROWS = {
-    "location": "SELECT s.code, l.code, l.kind, l.sellable FROM location l "
-    "LEFT JOIN site s ON s.id = l.site",
-    "event": "SELECT s.source, v.seq, v.kind, v.status, v.code, v.scanner, v.body FROM event v "
-    "JOIN stream s ON s.id = v.stream",
-    "stream": "SELECT site, source, applied_seq FROM stream",
-    "entry": "SELECT s.source, e.seq, e.line, i.sku, e.lot, f.code, t.code, e.qty, e.reason, "
-    "e.ref, u.seq, u.line FROM entry e JOIN stream s ON s.id = e.stream "
-    "JOIN item i ON i.id = e.item JOIN location f ON f.id = e.from_loc "
-    "JOIN location t ON t.id = e.to_loc LEFT JOIN entry u ON u.id = e.reverses",
-    "stock": "SELECT i.sku, l.code, k.lot, k.qty, k.count_us FROM stock k "
-    "JOIN item i ON i.id = k.item JOIN location l ON l.id = k.loc",
-    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.ver FROM avail a "
-    "JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
-    "reservation": "SELECT channel, key, req_hash, state, order_ref FROM reservation",
-    "reservation_line": "SELECT r.key, i.sku, l.qty, l.done, l.g_on_hand, l.g_reserved, "
-    "l.g_safety, l.g_ver FROM reservation_line l JOIN reservation r ON r.id = l.res "
-    "JOIN item i ON i.id = l.item",
-    "alert": "SELECT kind, severity, title, detail, site, count, closed_us IS NULL FROM alert",
-    "outbox": "SELECT channel, body, feed_seq IS NULL FROM outbox",
-    "item": "SELECT sku, name FROM item",
-    "barcode": "SELECT b.code, i.sku, b.each_per FROM barcode b JOIN item i ON i.id = b.item",
-    "site": "SELECT code FROM site",
-    "quarantine": "SELECT topic, reason FROM quarantine",
-}
-_BY_CHANCE = {"id", "event_time", "as_of", "opened", "ref"}
-
 
 async def live(database_name: str, seed: int, steps: int) -> dict[str, list[Any]]:
     """Let a warehouse and a shop work for a while; return what the ledger says then."""
@@ -81,10 +53,9 @@ async def live(database_name: str, seed: int, steps: int) -> dict[str, list[Any]
         while await writer.submit(number):
             pass
     assert verify.run(reader) == []
-    rows = {name: sorted(map(plain, site.rows(query)), key=repr) for name, query in ROWS.items()}
     reader.dispose()
     engine.dispose()
-    return rows
+    return rows_of(database_name)
 
 
 async def scan_some(site: Site, rng: random.Random) -> None:
@@ -129,19 +100,6 @@ async def shop(site: Site, rng: random.Random, step: int) -> None:
     with site.writer.engine.begin() as connection:
         connection.execute(text(f"UPDATE reservation SET expires_us = 1 WHERE id = {chosen}"))
     await site.writer.submit(reservations.expire)
-
-
-def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row as both databases write it."""
-    return tuple(plain_value(value) for value in row)
-
-
-def plain_value(value: Any) -> Any:
-    """Return a value without what the clock or chance put in."""
-    if isinstance(value, str) and value.startswith("{"):
-        fields = {k: v for k, v in json.loads(value).items() if k not in _BY_CHANCE}
-        return json.dumps(fields, sort_keys=True)
-    return int(value) if isinstance(value, bool) else value
 
 
 @pytest.mark.postgres
