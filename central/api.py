@@ -15,8 +15,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, and_, func, select, tuple_
+from sqlalchemy.exc import DBAPIError
 
-from central import alerts, reservations, schema, statements
+from central import alerts, database, reservations, schema, statements
 from central.reservations import Answer, problem
 from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
@@ -334,6 +335,12 @@ def _explain_errors(app: FastAPI) -> None:
     async def _refused(_request: Request, error: HTTPException) -> JSONResponse:
         codes = {400: "bad_request", 401: "unauthorized", 404: "not_found"}
         return respond(error.status_code, codes.get(error.status_code, "error"), str(error.detail))
+
+    @app.exception_handler(DBAPIError)
+    async def _away(_request: Request, error: DBAPIError) -> JSONResponse:
+        if not database.is_passing(error):
+            raise error
+        return respond(503, "unavailable", "the ledger's database does not answer; try again")
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

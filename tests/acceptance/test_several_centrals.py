@@ -13,6 +13,7 @@ import pytest
 from ears import Ears
 from firmware_sim.central_api import CentralApi
 from neighbours import free_port, wait_until
+from postgres import Postgres
 from sites import DOCKS, SITE, Site
 from wire import codec
 from wire.events import CentralState
@@ -168,6 +169,21 @@ def test_the_last_ten_are_sold_ten_times_at_two_doors(pair: Pair) -> None:
     pair.site.verify()
 
 
+def test_postgresql_is_away_for_a_while(pair: Pair, postgres: Postgres) -> None:
+    """Scans go on while the ledger cannot be written; both processes go on when it is back."""
+    pair.start()
+    pair.site.people(44, rate=10)
+    pair.site.work_on(presses=10)
+    before = pair.site.position()
+    postgres.stop()
+    reply = pair.other.request("GET", "/v1/stock")
+    assert (reply.status, reply.body["code"]) == (503, "unavailable")
+    pair.site.work_on(presses=20)
+    postgres.start()
+    wait_until(lambda: pair.site.position() > before + 10, "the ledger is written again")
+    pair.prove()
+
+
 def storm(pair: Pair, seed: int, blows: int) -> None:
     """Kill or stop a program at a random moment, and let it go on a random moment later."""
     rng = random.Random(seed)
@@ -193,7 +209,7 @@ def test_killed_and_stopped_at_random_moments(pair: Pair, seed: int) -> None:
     pair.start()
     pair.site.people(seed, rate=6, patience=1, weather="rough")
     pair.site.work_on(presses=20)
-    storm(pair, seed, blows=5)
+    storm(pair, seed, blows=3)
     pair.prove()
 
 

@@ -238,6 +238,16 @@ def test_a_gateway_that_dies_is_an_alert_and_a_late_will_is_none(central: Centra
         assert kinds.count("gateway_offline") == is_open
 
 
+def test_a_second_central_on_one_file_is_refused(central: Central) -> None:
+    """One sentence, exit code 1; the first one goes on."""
+    command = [sys.executable, "-m", "central", "--database", central.database, "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert central.process is not None
+    assert f"in use by process {central.process.pid}" in second.stderr
+    assert central.healthy()
+
+
 def test_a_taken_port_is_said(central: Central, tmp_path: Path) -> None:
     """One sentence, exit code 1."""
     command = [sys.executable, "-m", "central", "--database", str(tmp_path / "other.db")]
