@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from central import database, schema
 from wire.events import TEXT_LENGTH_MAX, Alert
 
 #: Alerts looked up by one statement.
 _LOOKUP_ROWS = 500
+_OPEN = select(schema.alert.c.kind, schema.alert.c.ref).where(schema.alert.c.closed_us.is_(None))
+_OPEN_AMONG = _OPEN.where(
+    schema.alert.c.kind == bindparam("kind"),
+    schema.alert.c.ref.in_(bindparam("refs", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +66,15 @@ class Alerts:
 
     def look(self, connection: Connection, kind: str, refs: Iterable[str]) -> None:
         """Learn which alerts of this kind are open now; one query for many `refs`."""
-        table = schema.alert
-        query = select(table.c.kind, table.c.ref).where(table.c.closed_us.is_(None))
         if not self.shared:
             if not self._loaded:
-                self._open = {(row.kind, row.ref) for row in connection.execute(query)}
+                self._open = {(row.kind, row.ref) for row in connection.execute(_OPEN)}
                 self._loaded = True
             return
         new = sorted({ref for ref in refs if (kind, ref) not in self._looked})
         for start in range(0, len(new), _LOOKUP_ROWS):
             part = new[start : start + _LOOKUP_ROWS]
-            rows = connection.execute(query.where(table.c.kind == kind, table.c.ref.in_(part)))
+            rows = connection.execute(_OPEN_AMONG, {"kind": kind, "refs": part})
             self._open.difference_update((kind, ref) for ref in part)
             self._open.update((row.kind, row.ref) for row in rows)
             self._looked.update((kind, ref) for ref in part)

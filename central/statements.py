@@ -105,7 +105,10 @@ def _unnested(statement: Insert, keys: tuple[str, ...]) -> str:
     arrays = (func.unnest(bindparam(key, type_=postgresql.ARRAY(column[key].type))) for key in keys)
     rows = statement.from_select(list(keys), select(*arrays))
     driver: Any = postgresql.psycopg
-    return str(rows.compile(dialect=driver.dialect()).string)
+    sql = str(rows.compile(dialect=driver.dialect()).string)
+    for key in keys:  # in binary: psycopg writes an array of texts with a regular expression
+        sql = sql.replace(f"%({key})s", f"%({key})b")
+    return sql
 
 
 MOVE_MARK = (
