@@ -41,6 +41,8 @@ _CONNECT_TIMEOUT_S = 10
 _LEASE_TIMEOUT_S = 2.0
 #: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
 READERS_MAX = 10
+#: Writing connections: the ledger's thread, and the relay's for numbering and for listening.
+WRITERS_MAX = 3
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
 _SCHEMA_LOCK = 0x646F636B
 
@@ -77,7 +79,9 @@ def open_writer(database: str) -> Engine:
     if is_shared(database):
         limit_ms = round(STALLED_TRANSACTION_S * 1_000)
         return _open_postgres(
-            database, {"idle_in_transaction_session_timeout": f"{limit_ms}ms"}, pool_size=2
+            database,
+            {"idle_in_transaction_session_timeout": f"{limit_ms}ms"},
+            pool_size=WRITERS_MAX,
         )
     return _open_sqlite(database, begin="BEGIN IMMEDIATE", read_only=False)
 
@@ -103,6 +107,28 @@ def asking(engine: Engine) -> Iterator[Connection]:
         if not is_passing(error):
             raise
         raise Unavailable(f"the ledger's database does not answer: {error.orig}") from error
+
+
+@contextlib.contextmanager
+def listening(engine: Engine, channel: str) -> Iterator[Callable[[float], None]]:
+    """Give what waits, for so many seconds at most, until somebody has notified the channel.
+
+    Raises Unavailable when the database is away. For PostgreSQL only.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # closed at the end: nobody else shall hear what it listens for
+            connection.exec_driver_sql(f"LISTEN {channel}")
+            driver: Any = connection.connection.dbapi_connection
+
+            def wait(timeout_s: float) -> None:
+                for _ in driver.notifies(timeout=timeout_s, stop_after=1):
+                    pass
+
+            yield wait
+    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+        raise Unavailable(f"the ledger's database does not answer: {error}") from error
 
 
 def open_leases(database: str) -> Engine:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 STATE_INTERVAL_S = 5.0
 #: Holds that are over are given back this often.
 SWEEP_INTERVAL_S = 1.0
-#: How often the relay looks for what other processes have committed.
-RELAY_CYCLE_S = 0.02
+#: The relay is woken by each commit, and looks by itself after this long.
+RELAY_WAIT_S = 0.5
 #: Central counts as offline when its leader has died and none has followed for this long.
 WILL_DELAY_S = 10
 #: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time: 500 a second.
@@ -54,8 +54,8 @@ class Leader:
     feed_days: int
     intake: Intake
     _link: Link | None = None
+    _is_leaving: bool = False
     _connected: asyncio.Event = field(default_factory=asyncio.Event)
-    _committed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Lead whenever it is our turn, until cancelled."""
@@ -75,6 +75,7 @@ class Leader:
     async def farewell(self) -> None:
         """Say that central goes offline, unless another process goes on."""
         if self._link is not None and not await self.tenure.are_others():
+            self._is_leaving = True
             with contextlib.suppress(Unavailable):
                 await self._say(self._link, self.state)
 
@@ -95,7 +96,8 @@ class Leader:
         async with asyncio.TaskGroup() as tasks:
             outbound = await asyncio.to_thread(Outbound, link, self.topics, self.reader, tasks)
             self._link = link
-            self.writer.on_commit = self._poke if shared else outbound.offer
+            if not shared:
+                self.writer.on_commit = outbound.offer  # one writer has numbered it already
             try:
                 work = [self._connect(link), self._sweep(), self._prune(), self._tell_state(link)]
                 if shared:
@@ -104,7 +106,15 @@ class Leader:
                     tasks.create_task(each)
                 await asyncio.Event().wait()
             finally:
-                self._link, self.writer.on_commit = None, _ignore
+                self._link = None
+
+    async def _outbound(self, link: Link, tasks: asyncio.TaskGroup) -> Outbound:
+        while True:
+            try:
+                return await asyncio.to_thread(Outbound, link, self.topics, self.reader, tasks)
+            except Unavailable as error:
+                log.error("%s", error)
+                await asyncio.sleep(RETRY_S)
 
     async def _connect(self, link: Link) -> None:
         # Who hears that central is online must find somebody who takes events.
@@ -120,26 +130,22 @@ class Leader:
         self._connected.set()
         await until_done(outbound.announce_all)
 
-    def _poke(self, _announcements: list[Announcement]) -> None:
-        self._committed.set()
-
     async def _relay(self, outbound: Outbound) -> None:
         """Number what any process has committed, and tell it in that order."""
-        rows: list[Announcement] = []
         while True:
-            if len(rows) < outbox.ROWS_MAX:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(RELAY_CYCLE_S):
-                        await self._committed.wait()
-                self._committed.clear()
             try:
-                rows = await asyncio.to_thread(self._number)
+                with contextlib.ExitStack() as stack:
+                    listening = database.listening(self.writer.engine, outbox.WAITING)
+                    wait = await asyncio.to_thread(stack.enter_context, listening)
+                    while True:
+                        rows = await asyncio.to_thread(self._number)
+                        if rows:
+                            outbound.offer(outbox.latest(rows))
+                        else:
+                            await asyncio.to_thread(wait, RELAY_WAIT_S)
             except Unavailable as error:
                 log.error("%s", error)
                 await asyncio.sleep(RETRY_S)
-            else:
-                if rows:
-                    outbound.offer(outbox.latest(rows))
 
     def _number(self) -> list[Announcement]:
         with database.asking(self.writer.engine) as connection:
@@ -168,6 +174,8 @@ class Leader:
         while True:
             with contextlib.suppress(Unavailable):
                 position = await asyncio.to_thread(self._position)
+                if self._is_leaving:
+                    return
                 now = {"lag_ms": round(self.intake.lag_ms, 1), "ledger_position": position}
                 await self._say(link, self.state.model_copy(update={"online": True, **now}))
             with contextlib.suppress(TimeoutError):
@@ -184,7 +192,3 @@ class Leader:
         await link.publish(
             self.topics.central(), codec.encode(state), qos=how.qos, retain=how.retain
         )
-
-
-def _ignore(_announcements: list[Announcement]) -> None:
-    """Another process tells it."""

@@ -18,6 +18,9 @@ from central.alerts import Announcement
 ROWS_MAX = 5_000
 FLOOR_KEY = "feed_floor"
 
+#: What the relay listens for.
+WAITING = "docktally_outbox"
+_WAKE = select(func.pg_notify(WAITING, ""))
 _NUMBER = text(
     "UPDATE outbox SET feed_seq = n.place FROM (SELECT id, CAST(:newest AS bigint) + row_number() "
     "OVER (ORDER BY id) AS place FROM outbox WHERE feed_seq IS NULL ORDER BY id LIMIT :max) n "
@@ -33,7 +36,7 @@ def latest(announcements: Sequence[Announcement]) -> list[Announcement]:
 def keep(connection: Connection, announcements: Sequence[Announcement], now_us: int) -> None:
     """Write announcements, in the transaction that makes them true.
 
-    SQLite has one writer, who numbers them at once; on PostgreSQL the relay does it.
+    SQLite has one writer, who numbers them at once. On PostgreSQL the relay does, and is woken.
     """
     if not announcements:
         return
@@ -50,6 +53,8 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
         for place, row in enumerate(rows, newest(connection) + 1):
             row["feed_seq"] = place
     statements.write(connection, statements.ADD_ANNOUNCEMENTS, rows)
+    if connection.dialect.name == "postgresql":
+        connection.execute(_WAKE)
 
 
 def newest(connection: Connection) -> int:

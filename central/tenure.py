@@ -1,15 +1,16 @@
 """What this process is responsible for now: gateways by their leases, and the relay."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
-from central import leases
+from central import database, leases
+from wire.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +58,15 @@ class Tenure:
                 self._hold(frozenset())
             try:
                 held = await asyncio.to_thread(self._tend, self.engine)
-            except DBAPIError as error:
-                log.error("the leases cannot be renewed: %s", error.orig)
+            except Unavailable as error:
+                log.error("the leases cannot be renewed: %s", error)
             else:
                 self._until_s = started_s + leases.LEASE_S
                 self._hold(held)
             await asyncio.sleep(leases.RENEW_S)
 
     def _tend(self, engine: Engine) -> frozenset[str]:
-        with engine.begin() as connection:
+        with database.asking(engine) as connection:
             return frozenset(leases.tend(connection, self.me))
 
     def _hold(self, held: frozenset[str]) -> None:
@@ -83,22 +84,28 @@ class Tenure:
         self.on_change(new, lost)
 
     async def are_others(self) -> bool:
-        """Return whether other processes live, which will go on without us."""
+        """Return whether other processes live, which will go on without us; if in doubt, yes."""
         engine = self.engine
-        return engine is not None and await asyncio.to_thread(_count, engine) > 1
+        if engine is None:
+            return False
+        try:
+            return await asyncio.to_thread(_count, engine) > 1
+        except Unavailable:
+            return True
 
     async def leave(self) -> None:
         """Give everything back; another process has it within a second."""
         if self.engine is not None:
-            await asyncio.to_thread(self._leave, self.engine)
+            with contextlib.suppress(Unavailable):  # then it has it when our time is over
+                await asyncio.to_thread(self._leave, self.engine)
 
     def _leave(self, engine: Engine) -> None:
-        with engine.begin() as connection:
+        with database.asking(engine) as connection:
             leases.leave(connection, self.me)
 
 
 def _count(engine: Engine) -> int:
-    with engine.begin() as connection:
+    with database.asking(engine) as connection:
         return leases.alive(connection)
 
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import random
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
@@ -28,17 +26,6 @@ REQUESTS = 600
 SHOPS_AT_ONCE = 64
 #: Threads of the usual way: more do not make it faster here.
 WRITERS = 8
-
-
-@pytest.fixture(scope="module")
-def durable() -> Iterator[Postgres]:
-    """Give a PostgreSQL that flushes, as one in earnest does."""
-    with tempfile.TemporaryDirectory(prefix="docktally-postgres-") as folder:
-        Path(folder).chmod(0o755)
-        server = Postgres(Path(folder), fsync=True)
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

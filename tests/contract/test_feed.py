@@ -1,10 +1,13 @@
 """The rows that go out: numbered without holes, told from there, and removed when they are old."""
 
+import asyncio
+
 from sqlalchemy import text
 
-from central import outbox, verify
+from central import database, outbox, verify
 from central.writer import number
 from ledgers import Site
+from neighbours import DEADLINE_S
 
 
 def is_sqlite(site: Site) -> bool:
@@ -70,3 +73,16 @@ async def test_a_hole_in_the_feed_is_found(site: Site) -> None:
         connection.execute(text("DELETE FROM outbox WHERE feed_seq = 2"))
         assert {each.invariant for each in verify.findings(connection)} == {"V10"}
         corruption.rollback()
+
+
+async def test_the_relay_is_woken_by_a_commit(site: Site) -> None:
+    """On PostgreSQL whoever listens hears that something goes out, and not before it is there."""
+    engine = site.writer.engine
+    if is_sqlite(site):
+        return
+    with database.listening(engine, outbox.WAITING) as wait:
+        waiting = asyncio.create_task(asyncio.to_thread(wait, DEADLINE_S))
+        await site.do()
+        await waiting
+        with engine.begin() as connection:
+            assert outbox.is_waiting(connection)
