@@ -194,9 +194,9 @@ class Intake:
 
     def _judge(self, who: Who, state: GatewayState, *, again: bool = False) -> None:
         """Open or close the alert; `again`, for a state that its last owner may have judged."""
-        kind, ref = "gateway_offline", "/".join(who)
+        ref = "/".join(who)
         concern = Concern(
-            kind,
+            "gateway_offline",
             ref,
             "critical",
             f"gateway {who[1]} is offline",
@@ -207,8 +207,8 @@ class Intake:
 
         def judge(tx: Transaction) -> None:
             if state.online:
-                tx.books.settle(kind, ref)
-            elif not (again and tx.books.alerts.is_open(tx.connection, kind, ref)):
+                tx.books.settle(concern.kind, ref)
+            elif not (again and tx.books.alerts.is_open(tx.connection, concern.kind, ref)):
                 tx.books.raise_alert(concern)
 
         self._spawn(self.writer.submit(judge))
