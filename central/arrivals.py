@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from central import catalogue, rules
-from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
+from wire.events import TEXT_LENGTH_MAX, Activity, Event, Identifiers, Rejected
 
 StreamKey = tuple[str, str, str]  # site, source, epoch
 #: What people and programs do over HTTP comes from sources that begin so.
@@ -26,6 +26,9 @@ class Arrival:
     first_seq: int
     events: tuple[Event, ...]
     broken: tuple[tuple[int, str, str], ...] = ()  # seq, JSON text, reason
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "events", tuple(map(storable, self.events)))
 
     @property
     def key(self) -> StreamKey:
@@ -59,6 +62,30 @@ def moment(event: Event, latest_us: int, now_us: int) -> int:
 def is_trusted(event: Event) -> bool:
     """Return whether a time source stood behind the event's time."""
     return event.clock.synced or event.clock.corrected
+
+
+def storable(event: Event) -> Event:
+    """Return the event with a picture in place of U+0000, which PostgreSQL's text cannot hold.
+
+    A barcode can hold it; `raw` goes on having the bytes.
+    """
+    if not (changes := _pictured(event)) and not _pictured(event.identifiers):
+        return event
+    names = event.identifiers.model_copy(update=_pictured(event.identifiers))
+    return event.model_copy(update={**changes, "identifiers": names})
+
+
+def without_nul(text: str) -> str:
+    """Return the text with a picture in place of each U+0000."""
+    return text.replace("\0", "\N{SYMBOL FOR NULL}")
+
+
+def _pictured(part: Event | Identifiers) -> dict[str, str]:
+    return {
+        name: without_nul(value)
+        for name, value in part.__dict__.items()
+        if isinstance(value, str) and "\0" in value
+    }
 
 
 def activity_line(

@@ -188,7 +188,7 @@ class Books:
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
             self._stock[key] = self._stock.get(key, 0) + change
-            site = self.catalogue.sellable_site(place)
+            site = self.catalogue.sellable_site(self.connection, place)
             if site is not None:
                 self.offer(item, site, change, reason)
 
@@ -267,7 +267,7 @@ class Books:
             for row in rows:
                 cause = self._why[row.item, row.site]
                 self.announcements.append(announcement(row, self.now_us, cause))
-                self.watch.availability(row)
+            self.watch.availability(rows)
         self._why.clear()
 
     def _flush_labels(self) -> None:
@@ -285,14 +285,14 @@ class Books:
         ]
         dialect = self.connection.dialect.name
         statements.write(self.connection, statements.add_stock(dialect), rows)
-        outside = self.catalogue.is_outside
+        inside = sorted(key for key in self._stock if not self.catalogue.is_outside(key[1]))
+        self.watch.look("negative_bin", (place_ref(*key) for key in inside))
         suspects = [
             key
-            for key in self._stock
-            if not outside(key[1])
-            and (key in self._outflow or self.watch.is_open("negative_bin", place_ref(*key)))
+            for key in inside
+            if key in self._outflow or self.watch.is_open("negative_bin", place_ref(*key))
         ]
-        for part in _chunks(sorted(suspects)):
+        for part in _chunks(suspects):
             for row in self.connection.execute(statements.STOCK_OF, {"keys": part}).all():
                 self.watch.place(row)
         self._stock.clear()
@@ -302,10 +302,12 @@ class Books:
         changes = sorted(self._avail.items())
         if not changes:
             return
+        ver = self.catalogue.version_floor + 1
         # Only a row that exists can have promises; the others may be new.
         promised = [{"i": i, "s": s, "h": h, "r": r} for (i, s), (h, r) in changes if r]
+        ver = self.catalogue.version_floor + 1
         others = [
-            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": 1}
+            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": ver}
             for (i, s), (h, r) in changes
             if not r
         ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
 from central import database, schema, statements
 from central.rules import Outside, Place, Role
@@ -86,9 +86,11 @@ class Catalogue:
     _sites: dict[str, int] = field(default_factory=dict)
     _places: dict[tuple[int, Place], int] = field(default_factory=dict)
     _outside: dict[Outside, int] = field(default_factory=dict)
-    _site_of: dict[int, int] = field(default_factory=dict)
+    _site_of: dict[int, int | None] = field(default_factory=dict)
     _sharing: set[str] = field(default_factory=set)
     version: str = ""
+    #: Versions of availability up to here may have been announced before a backup was put back.
+    version_floor: int = 0
 
     def refresh(self, connection: Connection) -> None:
         """Forget what another process may have changed; until the commit nobody changes it."""
@@ -96,13 +98,11 @@ class Catalogue:
         if version != self.version or not self._outside:
             self.forget()
             self.version = version
+            self.version_floor = _version_floor(connection)
             shares = select(schema.channel_item.c.channel).distinct()
             self._sharing.update(connection.execute(shares).scalars())
             for row in connection.execute(select(schema.location)):
-                if row.site is None:
-                    self._outside[Outside(row.code)] = row.id
-                else:
-                    self._remember_place(row.id, row.site, row.code, row.kind, row.sellable)
+                self._remember_place(row)
 
     def forget(self) -> None:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
@@ -148,19 +148,29 @@ class Catalogue:
         if isinstance(place, Outside):
             return self._outside[place]
         if (site, place) not in self._places:
+            table = schema.location
             code, kind = (place, "bin") if not isinstance(place, Role) else ("DAMAGED", str(place))
+            # Another process may have made it since our last look.
             sellable = int(kind in self.sellable_kinds)
-            number = connection.execute(
-                insert(schema.location)
-                .values(site=site, code=code, kind=kind, sellable=sellable)
-                .returning(schema.location.c.id)
-            ).scalar_one()
-            self._remember_place(number, site, code, kind, sellable)
+            connection.execute(
+                database.insert_or_ignore(connection, table),
+                {"site": site, "code": code, "kind": kind, "sellable": sellable},
+            )
+            row = connection.execute(
+                select(table).where(table.c.site == site, table.c.code == code)
+            ).one()
+            self._remember_place(row)
+            self._places[site, place] = row.id
         return self._places[site, place]
 
-    def sellable_site(self, location: int) -> int | None:
+    def sellable_site(self, connection: Connection, location: int) -> int | None:
         """Return the site whose availability counts this location, None when it does not sell."""
-        return self._site_of.get(location)
+        if location not in self._site_of:  # made by another process
+            table = schema.location
+            self._remember_place(
+                connection.execute(select(table).where(table.c.id == location)).one()
+            )
+        return self._site_of[location]
 
     def is_outside(self, location: int) -> bool:
         """Return whether the location is one of the virtual ones, which may be below zero."""
@@ -176,12 +186,14 @@ class Catalogue:
         self._known.pop(key, None)
         bump(connection)
 
-    def _remember_place(self, number: int, site: int, code: str, kind: str, sellable: int) -> None:
-        self._places[site, code] = number
-        if kind == Role.DAMAGED:
-            self._places.setdefault((site, Role.DAMAGED), number)
-        if sellable:
-            self._site_of[number] = site
+    def _remember_place(self, row: Row[Any]) -> None:
+        self._site_of[row.id] = row.site if row.sellable else None
+        if row.site is None:
+            self._outside[Outside(row.code)] = row.id
+            return
+        self._places[row.site, row.code] = row.id
+        if row.kind == Role.DAMAGED:
+            self._places.setdefault((row.site, Role.DAMAGED), row.id)
 
 
 def site_row(connection: Connection, code: str) -> int:
@@ -366,17 +378,20 @@ def _rows(
         raise CatalogueError(f"{path}: {error}") from error
 
 
-def _version(connection: Connection) -> str:
-    return connection.execute(statements.CATALOGUE_VERSION).scalar() or "0"
+def _version_floor(connection: Connection) -> int:
+    meta = schema.meta
+    key = database.VERSION_FLOOR_KEY
+    value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return int(value or 0)
 
 
 def bump(connection: Connection) -> None:
     """Make every running central look the catalogue up again."""
-    row = {
-        "key": statements.CATALOGUE_VERSION_KEY,
-        "value": str(int(_version(connection)) + 1),
-    }
-    replace = database.upsert(
-        connection.dialect.name, schema.meta, ["key"], lambda new: {"value": new.value}
+    value = schema.meta.c.value
+    count = database.upsert(
+        connection.dialect.name,
+        schema.meta,
+        ["key"],
+        lambda _: {"value": cast(cast(value, Integer) + 1, Text)},
     )
-    connection.execute(replace, row)
+    connection.execute(count, {"key": statements.CATALOGUE_VERSION_KEY, "value": "1"})

@@ -1,11 +1,15 @@
-"""`docktally catalog`, `token` and `verify`: what a person does to the ledger by hand."""
+"""`docktally catalog`, `verify`, `token`, `backup`, `restore`: what a person does by hand."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from central import backup as copies
 from central import catalogue, database, tokens, verify
+from central.config import Config
 from central.settings import common_options, reporting, settings
 
 
@@ -31,8 +35,13 @@ def catalog(argv: list[str]) -> int:
     if not arguments.items and not arguments.locations:
         parser.error("name a file: --items items.csv, --locations locations.csv, or both")
     chosen = settings(arguments)
-    engine = database.open_writer(chosen.database)
-    database.migrate(engine)
+    with database.using(database.open_writer(chosen.database)) as engine:
+        database.migrate(engine)
+        _import(engine, arguments, chosen)
+    return 0
+
+
+def _import(engine: Engine, arguments: argparse.Namespace, chosen: Config) -> None:
     with engine.begin() as connection:
         if arguments.locations:
             done = catalogue.import_locations(connection, arguments.locations, chosen.sellable)
@@ -41,7 +50,6 @@ def catalog(argv: list[str]) -> int:
         if arguments.items:
             items, barcodes = catalogue.import_items(connection, arguments.items)
             print(f"{arguments.items}: imported (items: {items}, barcodes: {barcodes})")
-    return 0
 
 
 @reporting("docktally token")
@@ -98,14 +106,54 @@ def prove(argv: list[str]) -> int:
     )
     common_options(parser)
     chosen = settings(parser.parse_args(argv))
-    if "://" not in chosen.database and not Path(chosen.database).exists():
+    if not database.is_shared(chosen.database) and not Path(chosen.database).exists():
         print(f"docktally verify: there is no database {chosen.database}", file=sys.stderr)
         return 1
-    findings = verify.run(database.open_reader(chosen.database))
+    with database.using(database.open_reader(chosen.database)) as reader:
+        findings = verify.run(reader)
     for finding in findings:
         print(f"{finding.invariant} {finding.message}")
     if findings:
         print(f"ledger NOT proven: {len(findings)} findings; nothing was changed")
         return 1
     print(f"ledger proven: {', '.join(verify.INVARIANTS)} and V10 hold")
+    return 0
+
+
+@reporting("docktally backup")
+def backup(argv: list[str]) -> int:
+    """Copy the ledger while central runs, and prove the copy; return the exit code."""
+    parser = argparse.ArgumentParser(
+        "docktally backup",
+        description="Copy the ledger into a new file and prove the copy. Central may run meanwhile."
+        " The copy is one SQLite file, also of a ledger on PostgreSQL; it can be put back into "
+        "either. The exit code is 0 when the copy is proven.",
+    )
+    parser.add_argument("file", type=Path, help="the new file")
+    common_options(parser)
+    arguments = parser.parse_args(argv)
+    events = copies.back_up(settings(arguments).database, arguments.file)
+    print(f"{arguments.file}: {events} events, proven")
+    return 0
+
+
+@reporting("docktally restore")
+def restore(argv: list[str]) -> int:
+    """Put a copy in place of the ledger; return the exit code."""
+    parser = argparse.ArgumentParser(
+        "docktally restore",
+        description="Put a copy made by docktally backup in place of the ledger. Central must be "
+        "stopped. When it starts again, each gateway sends what the copy lacks from its journal. "
+        "Reservations and shipments made over HTTP since then are lost: compare with the shops.",
+    )
+    parser.add_argument("file", type=Path, help="the copy; it is not changed")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a ledger that is there; a file is set aside as ....replaced-DATE",
+    )
+    common_options(parser)
+    arguments = parser.parse_args(argv)
+    events = copies.restore(arguments.file, settings(arguments).database, force=arguments.force)
+    print(f"{arguments.file}: {events} events are in place and proven. Start central.")
     return 0

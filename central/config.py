@@ -54,6 +54,7 @@ class Config(Section):
     api: Api = Api()
     webhooks: Webhooks = Webhooks()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
+    feed_days: int = Field(default=7, ge=1, le=3_650)
 
 
 def load(path: Path) -> Config:

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, text, update
 
-from central import database, retry, schema
-from central.alerts import Concern
+from central import database, outbox, retry, schema
+from central.alerts import Announcement, Concern
 from central.feed_messages import Change, message_of, wants
 from central.guarded_http import Reply
 from central.writer import Transaction
@@ -53,16 +53,26 @@ class Outcome:
         return reply is None or reply.status >= 500 or reply.status in _ENDPOINT_STATUS
 
 
-def fan_out(tx: Transaction, changes: Sequence[Change]) -> set[int]:
-    """Make a delivery of each change for each endpoint that wants it; return those endpoints."""
-    hooks = tx.connection.execute(
-        select(schema.webhook).where(schema.webhook.c.state == "active")
-    ).all()
-    touched: set[int] = set()
-    for hook in hooks:
-        if _add(tx, hook, changes, tx.now_us):
-            touched.add(hook.id)
-    return touched
+def relay(connection: Connection, now_us: int) -> tuple[list[Announcement], set[int]]:
+    """Number the rows that wait for it, and make the deliveries of them in the same commit.
+
+    Returns the rows in order, and the endpoints that there is something for.
+    """
+    newest = outbox.newest(connection)
+    rows = outbox.number(connection)
+    return rows, fan_out(connection, newest, now_us) if rows else set()
+
+
+def fan_out(connection: Connection, cursor: int, now_us: int) -> set[int]:
+    """Make a delivery of each change behind a cursor for each endpoint that wants it.
+
+    Returns those endpoints. Until the commit nobody deletes them.
+    """
+    table = schema.webhook
+    active = select(table).where(table.c.state == "active").order_by(table.c.id)
+    hooks = connection.execute(active.with_for_update(read=True, key_share=True)).all()
+    changes = changes_after(connection, cursor) if hooks else []
+    return {hook.id for hook in hooks if _add(connection, hook, changes, now_us)}
 
 
 def replay(tx: Transaction, hook: Row[Any], from_cursor: int) -> tuple[int, int | None]:
@@ -72,7 +82,7 @@ def replay(tx: Transaction, hook: Row[Any], from_cursor: int) -> tuple[int, int 
     """
     changes = changes_after(tx.connection, from_cursor)
     more = changes[-1].feed_seq if len(changes) == PAGE_ROWS else None
-    return _add(tx, hook, changes, tx.now_us), more
+    return _add(tx.connection, hook, changes, tx.now_us), more
 
 
 def changes_after(connection: Connection, cursor: int, limit: int = PAGE_ROWS) -> list[Change]:
@@ -83,7 +93,7 @@ def changes_after(connection: Connection, cursor: int, limit: int = PAGE_ROWS) -
     return [Change(row.feed_seq, row.channel, row.agg_key, row.body) for row in rows]
 
 
-def _add(tx: Transaction, hook: Row[Any], changes: Iterable[Change], now_us: int) -> int:
+def _add(connection: Connection, hook: Row[Any], changes: Iterable[Change], now_us: int) -> int:
     types = json.loads(hook.types)
     rows: dict[object, dict[str, Any]] = {}
     for change in changes:
@@ -113,9 +123,9 @@ def _add(tx: Transaction, hook: Row[Any], changes: Iterable[Change], now_us: int
     if levels:
         # Sorted, as every write of several rows is, so that two of them never wait for each other.
         levels.sort(key=lambda row: str(row["key"]))
-        tx.connection.execute(_newest_level(tx.connection.dialect.name), levels)
+        connection.execute(_newest_level(connection.dialect.name), levels)
     if others:
-        tx.connection.execute(insert(schema.delivery), others)
+        connection.execute(insert(schema.delivery), others)
     return len(rows)
 
 
@@ -125,7 +135,7 @@ def _newest_level(dialect: str) -> Any:
         schema.delivery,
         ("webhook", "key"),
         lambda new: {"feed_seq": new.feed_seq, "body": new.body, "created_us": new.created_us},
-        where=text("state = 'waiting' AND level = 1"),
+        among=text("state = 'waiting' AND level = 1"),
     )
 
 
@@ -144,7 +154,9 @@ DUE = (
 
 def settle(tx: Transaction, outcomes: Sequence[Outcome], jitters: Sequence[float]) -> None:
     """Note how attempts went, and when to try again; `jitters` has a number in 0 to 1 for each."""
-    for outcome, jitter in zip(outcomes, jitters, strict=True):
+    # In the order that the relay writes them in, so that the two never wait for each other.
+    in_order = sorted(zip(outcomes, jitters, strict=True), key=lambda o: (o[0].webhook, o[0].key))
+    for outcome, jitter in in_order:
         if outcome.good:
             _end(tx, outcome, "done")
             _endpoint_is_well(tx, outcome.webhook)

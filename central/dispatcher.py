@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, select
 
-from central import deliveries, endpoints, schema, signing
+from central import database, deliveries, endpoints, schema, signing
 from central.deliveries import Outcome
 from central.guarded_http import Client, Forbidden, Reply
 from central.writer import Writer
@@ -67,9 +67,12 @@ class Dispatcher:
                 self._some.clear()
                 self._settled.clear()
                 now_us = time.time_ns() // 1_000
-                for hook, rows in await asyncio.to_thread(
-                    self._due, None if everything else wanted, now_us
-                ):
+                try:
+                    due = await asyncio.to_thread(self._due, None if everything else wanted, now_us)
+                except Unavailable as error:
+                    log.warning("%s", error)
+                    due = []
+                for hook, rows in due:
                     self._launch(hook, rows, now_us)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, look_at_all_s - time.monotonic())):
@@ -80,7 +83,7 @@ class Dispatcher:
         table = schema.webhook
         query = select(table).where(table.c.state == "active", table.c.next_us <= now_us)
         found = []
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             for hook in connection.execute(query).all():
                 if wanted is None or hook.id in wanted:
                     parameters = {"hook": hook.id, "now": now_us, "most": 2 * IN_FLIGHT_MAX}

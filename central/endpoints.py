@@ -61,7 +61,7 @@ def add(tx: Transaction, wish: Wish, allowed: Sequence[Network]) -> Answer:
 
 def remove(tx: Transaction, webhook: int) -> Answer:
     """Forget an endpoint and what still waits for it."""
-    if _row(tx.connection, webhook) is None:
+    if _row(tx.connection, webhook, alone=True) is None:
         return _unknown(webhook)
     tx.connection.execute(delete(schema.delivery).where(schema.delivery.c.webhook == webhook))
     tx.connection.execute(delete(schema.webhook).where(schema.webhook.c.id == webhook))
@@ -168,8 +168,11 @@ def secrets_of(row: Row[Any], now_us: int) -> list[str]:
     return [row.secret, *old]
 
 
-def _row(connection: Connection, webhook: int) -> Row[Any] | None:
-    return connection.execute(select(schema.webhook).where(schema.webhook.c.id == webhook)).first()
+def _row(connection: Connection, webhook: int, *, alone: bool = False) -> Row[Any] | None:
+    """Return an endpoint, which stays until the commit; with `alone`, nobody adds to it either."""
+    query = select(schema.webhook).where(schema.webhook.c.id == webhook)
+    locked = query.with_for_update() if alone else query.with_for_update(read=True, key_share=True)
+    return connection.execute(locked).first()
 
 
 def _unknown(webhook: int) -> Answer:

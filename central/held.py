@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, insert, select, tu
 
 from central import catalogue, schema, statements
 from central.alerts import Concern
+from central.arrivals import without_nul
 from central.books import Books
 from central.rules import Held
 from wire.events import Event
@@ -87,7 +88,7 @@ def end(
     """Write how a held event ended: applied, dismissed or undone."""
     row = {
         "stream": event[0], "seq": event[1], "status": status, "who": who, "at_us": books.now_us,
-        "fields": json.dumps(fields or {}, default=str), "note": note,
+        "fields": json.dumps(fields or {}, default=str), "note": without_nul(note),
     }  # fmt: skip
     statements.write(books.connection, _END, [row])
 
@@ -95,9 +96,11 @@ def end(
 def close_alerts(books: Books, taken: Mapping[EventKey, set[Cover]]) -> None:
     """Close the alerts under which nothing waits any more."""
     for code, ref in sorted(set().union(*taken.values())):
+        kind = UNKNOWN if code == UNKNOWN else "held_scan"
         same = _held.c.code == UNKNOWN if code == UNKNOWN else _held.c.code != UNKNOWN
+        books.alerts.hold(books.connection, kind, ref)  # who holds an event opens it before
         if not books.connection.execute(select(exists().where(_held.c.ref == ref, same))).scalar():
-            books.settle(UNKNOWN if code == UNKNOWN else "held_scan", ref)
+            books.settle(kind, ref)
 
 
 def undo(books: Books, stream: int, seq: int, who: str) -> bool:

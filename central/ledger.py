@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, held, posting, rules, schema, statements
+from central import catalogue, database, held, leases, posting, rules, schema, statements
 from central.alerts import Concern
 from central.arrivals import Applied, Arrival, StreamKey, activity_line, moment
 from central.books import ACTIVITY_LINES_MAX, Books
@@ -30,8 +30,16 @@ class _Stream:
 
 @dataclass
 class Ledger:
-    """The one door for events. Keeps the high-water marks of all outboxes in memory."""
+    """The one door for events. Keeps the high-water marks of all outboxes in memory.
 
+    Where several processes write, `run` names this one: it is the epoch of what it records by
+    itself, since nobody else numbers those events. With `is_fenced` it is also the owner of leases,
+    and applies only what belongs to them.
+    """
+
+    run: str | None = None
+    is_fenced: bool = False
+    _epochs: dict[str, int] = field(default_factory=dict)
     _streams: dict[StreamKey, _Stream] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -39,15 +47,37 @@ class Ledger:
         self._streams.clear()
 
     def apply(
-        self, books: Books, arrivals: Sequence[Arrival], *, carefully: bool = False
+        self,
+        books: Books,
+        arrivals: Sequence[Arrival],
+        *,
+        carefully: bool = False,
+        borrowing: bool = False,
     ) -> list[Applied]:
         """Apply what is new. `carefully` gives each event a savepoint, so that one bad event,
-        which a database or a rule cannot digest, is parked instead of stopping its gateway.
+        which a database or a rule cannot digest, is parked instead of stopping its gateway. What
+        belongs to another process is left out; `borrowing` takes it all the same, for arrivals of
+        one gateway in a transaction of their own.
         """
         page = _Page(self, books)
+        if self.is_fenced and borrowing:
+            self.forget()  # only under a lease of ours are the marks ours alone
+            self._epochs.clear()
+            leases.borrow(books.connection, leases.of_gateway(arrivals[0].site, arrivals[0].source))
+        elif self.is_fenced:
+            arrivals = self._still_ours(books.connection, arrivals)
         return (
             [page.take(arrival) for arrival in arrivals] if carefully else page.take_all(arrivals)
         )
+
+    def _still_ours(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Return what our leases cover; nobody takes those before this transaction has ended."""
+        names = {leases.of_gateway(arrival.site, arrival.source) for arrival in arrivals}
+        held = leases.fence(connection, self.run or "", names)
+        if any(self._epochs.get(name) != epoch for name, epoch in held.items()):
+            self.forget()  # another process may have moved the marks since we last had it
+            self._epochs.update(held)
+        return [a for a in arrivals if leases.of_gateway(a.site, a.source) in held]
 
     def stream(self, connection: Connection, key: StreamKey, now_us: int) -> _Stream:
         """Return an outbox's row, made when this is its first message."""
@@ -124,6 +154,8 @@ class _Page:
                     result = self.take_all([alone])[0]
                     self.books.flush()
             except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+                if database.is_passing(error):
+                    raise
                 self.books.abandon(announced)
                 self.rows.clear()
                 self.held.clear()

@@ -71,7 +71,8 @@ def apply_level(books: Books, wanted: LevelRow) -> None:
         ["item", "site"],
         lambda new: {"safety": new.safety, "low_stock": new.low_stock, "ver": avail.c.ver + 1},
     )
-    row = {**wanted._asdict(), "on_hand": 0, "reserved": 0, "ver": 1}
+    ver = books.catalogue.version_floor + 1
+    row = {**wanted._asdict(), "on_hand": 0, "reserved": 0, "ver": ver}
     books.connection.execute(change, row)
     books.changed(wanted.item, wanted.site, "level")
 

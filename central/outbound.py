@@ -9,22 +9,18 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, func, select, tuple_
+from sqlalchemy import Engine, select, tuple_
 
-from central import alerts, books, deliveries, schema, statements, writer
+from central import alerts, books, database, schema, statements
 from central.alerts import Announcement
 from wire.errors import Unavailable
-from wire.events import Activity
 from wire.link import INFLIGHT_MAX, Link
 from wire.topics import DELIVERY, Topics
 
 log = logging.getLogger(__name__)
 
-#: How long after a commit the relay numbers its rows for the change feed, with all that came since.
-NUMBERING_DELAY_S = 0.01
 #: Rows read at once when everything is announced again.
 _PAGE_ROWS = 1_000
 
@@ -33,24 +29,16 @@ Key = tuple[str, tuple[str, ...]]  # channel, and what identifies the message in
 
 @dataclass
 class Outbound:
-    """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs.
-
-    `on_deliveries` hears for which webhooks there is something new, `on_feed` that the change feed
-    has new rows.
-    """
+    """Sends announcements. `offer` never blocks; what waits is bounded by the number of SKUs."""
 
     link: Link
     topics: Topics
     reader: Engine
-    writer: writer.Writer
     tasks: asyncio.TaskGroup
-    on_deliveries: Callable[[set[int]], None] = lambda _: None
-    on_feed: Callable[[], None] = lambda: None
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
-    _unnumbered: asyncio.Event = field(default_factory=asyncio.Event)
     _sending: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -65,7 +53,6 @@ class Outbound:
             if each.channel == "alert":
                 (self._open_alerts.add if each.body else self._open_alerts.discard)(each.key[0])
         self._drained.clear()
-        self._unnumbered.set()
         self._pump()
 
     def _pump(self) -> None:
@@ -82,24 +69,6 @@ class Outbound:
         self._sending.discard(task)
         if not task.cancelled():
             self._pump()
-
-    async def number(self) -> None:
-        """Be the relay that gives outbox rows their feed_seq, until cancelled."""
-        numbered = writer.NUMBERED_MAX
-        while True:
-            if numbered < writer.NUMBERED_MAX:
-                await self._unnumbered.wait()
-                self._unnumbered.clear()
-                # After the rush of the commit that made the rows: telling people comes first.
-                await asyncio.sleep(NUMBERING_DELAY_S)
-            try:
-                numbered, webhooks = await self.writer.submit(relay)
-            except Unavailable:
-                numbered, webhooks = 0, set()
-            if numbered:
-                self.on_feed()
-            if webhooks:
-                self.on_deliveries(webhooks)
 
     async def announce_all(self) -> None:
         """Offer the current value of everything, for a broker that may know nothing."""
@@ -126,28 +95,17 @@ class Outbound:
         if alert_id not in self._open_alerts:
             self.offer([Announcement("alert", (alert_id,), b"")])
 
-    async def tell_activity(self, site: str, lines: tuple[Activity, ...]) -> None:
-        """Send lines of the live feed; lossy."""
-        for line in lines:
-            await self.link.publish(
-                self.topics.activity(site), line.model_dump_json(exclude_none=True).encode(), qos=0
-            )
-
     async def _send(self, key: Key, body: bytes) -> None:
         channel, names = key
-        match channel:
-            case "alert":
-                topic, delivery = self.topics.alert(*names), DELIVERY["alert"]
-            case "activity":
-                topic, delivery = self.topics.activity(names[0]), DELIVERY["activity"]
-            case _:
-                topic, delivery = self.topics.availability(*names), DELIVERY["availability"]
+        is_alert = channel == "alert"
+        topic = self.topics.alert(*names) if is_alert else self.topics.availability(*names)
+        delivery = DELIVERY["alert" if is_alert else "availability"]
         # What is lost with the connection is announced again after the next connect.
         with contextlib.suppress(Unavailable):
             await self.link.publish(topic, body, qos=delivery.qos, retain=delivery.retain)
 
     def _alerts(self) -> list[Announcement]:
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             rows = connection.execute(
                 select(schema.alert).where(schema.alert.c.closed_us.is_(None))
             )
@@ -157,7 +115,7 @@ class Outbound:
         """Return announcements of the rows after a (site, item), and the last one's."""
         avail = schema.avail
         now_us = time.time_ns() // 1_000
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             rows = connection.execute(
                 statements.AVAILABLE.where(tuple_(avail.c.site, avail.c.item) > after)
                 .order_by(avail.c.site, avail.c.item)
@@ -165,11 +123,3 @@ class Outbound:
             ).all()
         page = [books.announcement(row, now_us, "snapshot") for row in rows]
         return page, (rows[-1].site, rows[-1].item) if rows else after
-
-
-def relay(tx: writer.Transaction) -> tuple[int, set[int]]:
-    """Number what the last commits announced, and make the deliveries of it in the same commit."""
-    newest = tx.connection.execute(select(func.max(schema.outbox.c.feed_seq))).scalar() or 0
-    numbered = writer.number(tx)
-    changes = deliveries.changes_after(tx.connection, newest) if numbered else []
-    return numbered, deliveries.fan_out(tx, changes) if changes else set()

@@ -94,8 +94,10 @@ def take_back(books: Books, cause: Cause, stream: int, seq: int) -> bool:
     count = books.counts.made_by(stream, seq)
     if count is not None:
         books.counts.prepare([count.item], counting=[count.item])
-        books.take_back_count(cause, count)
-        return True
+        count = books.counts.made_by(stream, seq)  # another process may have been faster
+        if count is not None:
+            books.take_back_count(cause, count)
+        return count is not None
     books.flush_entries()
     entry = schema.entry
     rows = books.connection.execute(

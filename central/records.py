@@ -4,10 +4,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, literal, select, update
 
 from central import database, schema, statements
-from central.arrivals import API_PREFIX, moment
+from central.arrivals import API_PREFIX, moment, storable
 from central.posting import Posting
 from central.writer import Transaction
 from wire.events import Clock, Event, Identifiers
@@ -25,7 +25,7 @@ def record(
     `at` is when it happened, if that was not now; `fields` are further ones of wire.events.Event.
     """
     stream, seq, latest_us = _number(tx, site, API_PREFIX + client)
-    event = Event(
+    said = Event(
         seq=seq,
         id=uuid.uuid4(),
         kind=kind,
@@ -38,6 +38,7 @@ def record(
         raw=b"",
         **fields,
     )
+    event = storable(said)
     occurred_us = moment(event, latest_us - 1, tx.now_us) if at else latest_us
     row = {
         "stream": stream, "seq": seq, "uuid": str(event.id), "kind": kind, "status": "applied",
@@ -50,12 +51,20 @@ def record(
 
 
 def _number(tx: Transaction, site: str, source: str) -> tuple[int, int, int]:
-    """Return the outbox, the next number in it, and its moment; safe with several processes."""
-    table = schema.stream
-    after = table.c.latest_us + 1
+    """Return the outbox, the next number in it, and its moment.
+
+    Each process that shares the database numbers an outbox of its own. What a client says later
+    happens later all the same, whichever process hears it and whatever that one's clock says.
+    """
+    table, any_of_them = schema.stream, schema.stream.alias()
+    latest = select(func.max(any_of_them.c.latest_us)).where(
+        any_of_them.c.site == site, any_of_them.c.source == source
+    )
+    after = latest.scalar_subquery() + 1
+    epoch = literal(tx.ledger.run) if tx.ledger.run else _EPOCH
     following = (
         update(table)
-        .where(table.c.site == site, table.c.source == source, table.c.epoch == _EPOCH)
+        .where(table.c.site == site, table.c.source == source, table.c.epoch == epoch)
         .values(
             applied_seq=table.c.applied_seq + 1,
             seen_us=tx.now_us,
@@ -65,14 +74,10 @@ def _number(tx: Transaction, site: str, source: str) -> tuple[int, int, int]:
     )
     row = tx.connection.execute(following).first()
     if row is None:
-        _open_outbox(tx, site, source)
+        new = database.insert_or_ignore(tx.connection, schema.meta)
+        tx.connection.execute(new, {"key": _EPOCH_KEY, "value": str(uuid.uuid4())})
+        new = database.insert_or_ignore(tx.connection, table)
+        first = {"applied_seq": 0, "seen_us": tx.now_us, "latest_us": 0}
+        tx.connection.execute(new.values(site=site, source=source, epoch=epoch, **first))
         row = tx.connection.execute(following).one()
     return row.id, row.applied_seq, row.latest_us
-
-
-def _open_outbox(tx: Transaction, site: str, source: str) -> None:
-    new = database.insert_or_ignore(tx.connection, schema.meta)
-    tx.connection.execute(new, {"key": _EPOCH_KEY, "value": str(uuid.uuid4())})
-    new = database.insert_or_ignore(tx.connection, schema.stream)
-    first = {"applied_seq": 0, "seen_us": tx.now_us, "latest_us": 0}
-    tx.connection.execute(new.values(site=site, source=source, epoch=_EPOCH, **first))

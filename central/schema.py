@@ -312,6 +312,15 @@ quarantine = Table(
     Column("received_us", BigInteger, nullable=False),
 )
 
+lease = Table(
+    "lease",  # who does what, where several processes share the database: central/leases.py
+    metadata,
+    Column("name", Text, primary_key=True),  # relay | gateways/00 to 15 | central/<a process>
+    Column("owner", Text, nullable=False),  # the process that holds it; empty when nobody does
+    Column("epoch", BigInteger, nullable=False),  # how often it changed hands
+    Column("until_us", BigInteger, nullable=False),  # by the database's clock
+)
+
 token = Table(
     "token",
     metadata,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row, and_, exists, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, held, posting, rules, schema
+from central import catalogue, database, held, posting, rules, schema
 from central.arrivals import activity_line
 from central.catalogue import Item
 from central.posting import Posting
@@ -73,7 +73,9 @@ def apply_waiting(tx: Transaction, who: str = _CENTRAL) -> int:
         with tx.connection.begin_nested():
             _settle(tx, rows, who)
             books.flush()
-    except (SQLAlchemyError, ArithmeticError, ValueError):
+    except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+        if database.is_passing(error):
+            raise
         books.abandon(announced)
         for row in rows:
             _alone(tx, row, who)
@@ -104,6 +106,8 @@ def _alone(tx: Transaction, row: Row[Any], who: str) -> None:
             _settle(tx, [row], who)
             tx.books.flush()
     except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+        if database.is_passing(error):
+            raise
         tx.books.abandon(announced)
         taken = held.take(tx.connection, [(row.stream, row.seq)])
         _hold_again(tx, row, rules.Held("indigestible", f"{type(error).__name__}: {error}"))

@@ -41,7 +41,11 @@ def _sum_up(tx: Transaction) -> bool:
     tx.books.flush()
     catalogue.bump(tx.connection)  # waits for other processes, which know the old kind
     sellable = 1 - row.sellable
-    tx.connection.execute(update(place).where(place.c.id == row.id).values(sellable=sellable))
+    unchanged = (place.c.id == row.id, place.c.sellable == row.sellable)
+    if not tx.connection.execute(
+        update(place).where(*unchanged).values(sellable=sellable)
+    ).rowcount:
+        return True  # another process has done it meanwhile
     tx.books.catalogue.forget()
     tx.books.catalogue.refresh(tx.connection)
     held_there = tx.connection.execute(

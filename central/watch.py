@@ -1,5 +1,6 @@
 """Judges rows that changed, and opens and closes the alerts about them."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -36,6 +37,10 @@ class Watch:
         """Return whether there is such an alert."""
         return self.alerts.is_open(self.connection, kind, ref)
 
+    def look(self, kind: str, refs: Iterable[str]) -> None:
+        """Learn which of these alerts are open, by one query; their rows are locked already."""
+        self.alerts.look(self.connection, kind, refs)
+
     def place(self, row: Row[Any]) -> None:
         """Judge a row of statements.STOCK_OF: nothing can lie below zero."""
         ref = place_ref(row.item, row.loc, row.lot)
@@ -52,13 +57,16 @@ class Watch:
                 )
             )
 
-    def availability(self, row: Row[Any]) -> None:
-        """Judge a row of statements.AVAILABLE."""
-        self._promises(row)
-        self._level(row)
+    def availability(self, rows: Sequence[Row[Any]]) -> None:
+        """Judge rows of statements.AVAILABLE."""
+        for kind in ("shortage", "low_stock"):
+            self.look(kind, map(_level_ref, rows))
+        for row in rows:
+            self._promises(row)
+            self._level(row)
 
     def _promises(self, row: Row[Any]) -> None:
-        ref = f"{row.sku}@{row.code}"
+        ref = _level_ref(row)
         if row.on_hand >= row.reserved:
             self.settle("shortage", ref)
             return
@@ -75,7 +83,7 @@ class Watch:
         self.raise_alert(Concern("shortage", ref, "critical", title, detail, row.code))
 
     def _level(self, row: Row[Any]) -> None:
-        ref = f"{row.sku}@{row.code}"
+        ref = _level_ref(row)
         available = row.on_hand - row.reserved - row.safety
         if row.low_stock is None or available > row.low_stock:
             self.settle("low_stock", ref)
@@ -133,6 +141,10 @@ class Watch:
                 table.c.kind == kind, table.c.ref == ref, table.c.closed_us.is_(None)
             )
         ).scalar()
+
+
+def _level_ref(row: Row[Any]) -> str:
+    return f"{row.sku}@{row.code}"
 
 
 def place_ref(item: int, place: int, lot: str) -> str:

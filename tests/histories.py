@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from central import schema, settling
+from central import outbox, schema, settling
 from central.alerts import Alerts
 from central.arrivals import Arrival
 from central.books import Books
 from central.catalogue import Catalogue, bump
 from central.ledger import Ledger
-from central.writer import Transaction, keep, latest
+from central.writer import Transaction
 from ledgers import NOON, SELLABLE, scan
 from wire.events import Event, Identifiers
 
@@ -137,7 +137,11 @@ def _other(place: str) -> str:
 
 def play(connection: Connection, history: History) -> None:
     """Let a history arrive in the open transaction, in one of its orders."""
-    catalogue, alerts, ledger = Catalogue(frozenset(SELLABLE)), Alerts(), Ledger()
+    catalogue, alerts, ledger = (
+        Catalogue(frozenset(SELLABLE)),
+        Alerts(shared=_is_shared(connection)),
+        Ledger(),
+    )
     item = connection.execute(
         insert(schema.item).values(sku=history.name).returning(schema.item.c.id)
     ).scalar_one()
@@ -159,7 +163,11 @@ def play(connection: Connection, history: History) -> None:
             name = f"{history.name}-{gateway}"
             ledger.apply(books, [Arrival("main", name, epochs[gateway], events[0].seq, events)])
         books.close()
-        keep(connection, latest(books.announcements), books.now_us)
+        outbox.keep(connection, outbox.latest(books.announcements), books.now_us)
+
+
+def _is_shared(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
 
 
 def _add_barcode(connection: Connection, code: str, item: int) -> None:

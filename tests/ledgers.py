@@ -31,18 +31,27 @@ LOCATIONS = (
 _rng = random.Random(5)
 
 
+#: Makes a ledger with the small catalogue and returns its name: a file, or a URL.
+NewLedger = Callable[[], str]
+
+
 def new_database(folder: Path) -> str:
     """Return a migrated SQLite database with a small catalogue."""
     path = str(folder / "central.db")
+    stock_catalogue(path, folder)
+    return path
+
+
+def stock_catalogue(name: str, folder: Path) -> None:
+    """Make the tables and the catalogue in a database; `folder` is for the CSV files."""
     (folder / "items.csv").write_text(ITEMS)
     (folder / "locations.csv").write_text(LOCATIONS)
-    engine = database.open_writer(path)
+    engine = database.open_writer(name)
     database.migrate(engine)
     with engine.begin() as connection:
         catalogue.import_locations(connection, folder / "locations.csv", SELLABLE)
         catalogue.import_items(connection, folder / "items.csv")
     engine.dispose()
-    return path
 
 
 def scan(seq: int, kind: Any = "receive", *, minute: float = 0, **fields: Any) -> Event:
@@ -65,18 +74,25 @@ class Site:
     """One gateway's scans against one ledger."""
 
     def __init__(
-        self, writer: Writer, reader: Engine, gateway: str = "gate", code: str = "main"
+        self,
+        writer: Writer,
+        reader: Engine,
+        database: str = "",
+        *,
+        gateway: str = "gate",
+        code: str = "main",
     ) -> None:
         self.code = code
         self.writer = writer
         self.reader = reader
+        self.database = database
         self.gateway = gateway
         self.epoch = uuid.uuid4()
         self.seq = 0
 
     def beside(self, gateway: str, code: str = "main") -> "Site":
         """Return another gateway's hand on the same ledger, at this site or another."""
-        return Site(self.writer, self.reader, gateway, code)
+        return Site(self.writer, self.reader, self.database, gateway=gateway, code=code)
 
     async def run(self, command: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:
         """Run a command of central: a function of the open transaction."""
@@ -139,4 +155,5 @@ class Site:
 async def ask(site: Site, key: str, *lines: tuple[str, int], ttl_s: int = 900) -> Answer:
     """Reserve for channel web."""
     request = Request("web", key, "main", ttl_s, tuple(Wanted(*line) for line in lines), "order-1")
-    return await site.writer.submit(lambda tx: reservations.reserve(tx, request))
+    skus = [sku for sku, _ in lines]
+    return await site.writer.submit(lambda tx: reservations.reserve(tx, request), skus=skus)

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
-from central import deliveries, schema
+from central import deliveries, outbox
 from central.api.door import Door
 from central.api.pages import seal, unseal
 from central.feed_messages import Change, message_of
@@ -134,15 +134,14 @@ def _after(reader: Engine, cursor: int, limit: int) -> list[Change]:
 
 def _newest(reader: Engine) -> int:
     with reader.begin() as connection:
-        return connection.execute(select(func.max(schema.outbox.c.feed_seq))).scalar() or 0
+        return outbox.newest(connection)
 
 
 def _check(reader: Engine, cursor: int) -> None:
-    """Raise HTTP 410 when rows right behind the cursor are gone."""
+    """Raise HTTP 410 when rows right behind the cursor may be gone, or it is of another ledger."""
     with reader.begin() as connection:
-        oldest = connection.execute(select(func.min(schema.outbox.c.feed_seq))).scalar()
-        newest = connection.execute(select(func.max(schema.outbox.c.feed_seq))).scalar() or 0
-    if cursor > newest or (oldest is not None and cursor < oldest - 1):
+        known = outbox.floor(connection) <= cursor <= outbox.newest(connection)
+    if not known:
         raise HTTPException(
             410, "the feed does not have what follows this cursor: read /v1/stock and begin anew"
         )

@@ -1,6 +1,6 @@
 """How routes reach the ledger: reads in a snapshot, writes through the one writer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -37,10 +37,13 @@ class Door:
     reader: Engine
     access: Access
 
-    async def do(self, command: Command) -> JSONResponse:
-        """Run a command that is safe to repeat; return its answer."""
+    async def do(self, command: Command, skus: Sequence[str] = ()) -> JSONResponse:
+        """Run a command that is safe to repeat; return its answer.
+
+        `skus` are those whose availability it will change, as far as the request names them.
+        """
         try:
-            answer: Answer = await self.writer.submit(command)
+            answer: Answer = await self.writer.submit(command, skus=skus)
         except Unavailable as error:
             answer = problem(503, "unavailable", str(error))
         return response(answer)

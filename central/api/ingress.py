@@ -56,7 +56,7 @@ async def _apply(door: Door, site: str, payload: bytes) -> Answer:
     if len(arrival.events) + len(arrival.broken) > codec.BATCH_EVENTS_MAX:
         return problem(413, "too_large", f"a batch has at most {codec.BATCH_EVENTS_MAX} events")
     try:
-        applied = (await door.writer.apply([arrival]))[0]
+        applied = (await door.writer.apply([arrival], borrowing=True))[0]
     except Unavailable as error:
         return problem(503, "unavailable", str(error))
     known = {"applied_seq": applied.applied_seq, "expect_seq": applied.applied_seq + 1}

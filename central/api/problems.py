@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from central import database
 from central.requests import Answer, problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -60,6 +62,14 @@ def explain_errors(app: FastAPI) -> None:
         refused = response(problem(error.status_code, code, str(error.detail)))
         refused.headers.update(error.headers or {})
         return refused
+
+    @app.exception_handler(DBAPIError)
+    async def _away(_request: Request, error: DBAPIError) -> JSONResponse:
+        if not database.is_passing(error):
+            raise error
+        return response(
+            problem(503, "unavailable", "the ledger's database does not answer; try again")
+        )
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -65,7 +65,8 @@ def routes(door: Door) -> APIRouter:
             tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
             request.order_ref,
         )
-        return await door.do(lambda tx: reservations.reserve(tx, wanted))
+        skus = [line.sku for line in request.lines]
+        return await door.do(lambda tx: reservations.reserve(tx, wanted), skus)
 
     @router.post("/{number}/commit", response_model=None)
     async def commit(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:

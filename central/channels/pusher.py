@@ -92,7 +92,7 @@ class Pusher:
 
     def _due(self) -> Sequence[Any]:
         now_us = time.time_ns() // 1_000
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             values = {
                 "channel": self.channel, "site": self.site, "now": now_us, "most": self.shop.most,
             }  # fmt: skip

@@ -1,16 +1,15 @@
 """The ledger: each scan once, in order, every sum right. Each test ends with a proof (verify)."""
 
 import uuid
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from central import database, rules, schema
+from central import database, rules
 from central.arrivals import Arrival
 from central.writer import Writer
-from ledgers import CASE, EACH, SELLABLE, Site, new_database, scan
+from ledgers import CASE, EACH, SELLABLE, NewLedger, Site, scan
 from wire.events import Event, Identifiers, Origin
 
 
@@ -228,9 +227,9 @@ async def test_availability_versions_only_grow(site: Site) -> None:
     assert b'"on_hand":5' in bodies[-1]
 
 
-async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
-    """A second process on the same file goes on at the high-water mark."""
-    path = new_database(tmp_path)
+async def test_what_is_committed_survives_a_new_writer(new_ledger: NewLedger) -> None:
+    """A second process on the same database goes on at the high-water mark."""
+    path = new_ledger()
     epoch = uuid.uuid4()
     for seq in (1, 2):
         engine = database.open_writer(path)
@@ -239,25 +238,3 @@ async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
             done = await writer.apply([Arrival("main", "gate", epoch, 1, events)])
         engine.dispose()
         assert (done[0].fresh, done[0].applied_seq) == (1, seq)
-
-
-def test_the_migrations_make_the_tables_that_the_code_queries(tmp_path: Path) -> None:
-    """schema.py and the numbered migrations describe one database."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    engine = database.open_writer(new_database(tmp_path))
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, schema.metadata) == []
-    engine.dispose()
-
-
-def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
-    """An old program does not touch a newer schema; it says what to install."""
-    engine = database.open_writer(new_database(tmp_path))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(database.SchemaTooNew, match="9999"):
-        database.migrate(engine)
-    engine.dispose()

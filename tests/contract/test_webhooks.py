@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from central import endpoints, outbound, retry, signing
+from central import deliveries, endpoints, retry, signing
 from central.dispatcher import Dispatcher
 from central.endpoints import Wish
 from central.guarded_http import Client, Forbidden
@@ -43,7 +43,9 @@ class Post:
 
     async def relay(self) -> None:
         """Do what the relay does after a commit."""
-        _, webhooks = await self.site.writer.submit(outbound.relay)
+        _, webhooks = await self.site.writer.submit(
+            lambda tx: deliveries.relay(tx.connection, tx.now_us)
+        )
         self.dispatcher.wake(webhooks)
 
     async def scan(self, times: int = 1, **fields: Any) -> None:

@@ -12,9 +12,10 @@ import httpx
 import pytest
 import uvicorn
 
-from central import api, outbound, tokens
+from central import api, tokens
 from central.api.changes import Feed
 from central.api.limits import BODY_BYTES_MAX
+from central.writer import number
 from ledgers import EACH, Site, scan
 from wire.events import Batch
 
@@ -113,7 +114,7 @@ async def test_stock_has_an_etag(site: Site, http: httpx.AsyncClient) -> None:
 
 async def relay(site: Site, feed: Feed) -> None:
     """Do what the relay does after a commit."""
-    await site.writer.submit(outbound.relay)
+    await site.writer.submit(number)
     feed.advance()
 
 
@@ -159,7 +160,7 @@ async def test_a_cursor_that_is_too_old_is_gone(site: Site, http: httpx.AsyncCli
     """What was pruned is not passed over in silence."""
     for _ in range(3):
         await site.do()
-        await site.writer.submit(outbound.relay)
+        await site.writer.submit(number)
     old = api.pages.seal(1)
     await site.writer.submit(
         lambda tx: tx.connection.exec_driver_sql("DELETE FROM outbox WHERE feed_seq <= 2")
