@@ -75,14 +75,9 @@ def storable(event: Event) -> Event:
     return event.model_copy(update={**changes, "identifiers": names})
 
 
-def without_nul(text: str) -> str:
-    """Return the text with a picture in place of each U+0000."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")
-
-
 def _pictured(part: Event | Identifiers) -> dict[str, str]:
     return {
-        name: without_nul(value)
+        name: value.replace("\0", "\N{SYMBOL FOR NULL}")
         for name, value in part.__dict__.items()
         if isinstance(value, str) and "\0" in value
     }

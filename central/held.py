@@ -12,7 +12,6 @@ from sqlalchemy import Connection, bindparam, delete, exists, insert, select, tu
 
 from central import catalogue, schema, statements
 from central.alerts import Concern
-from central.arrivals import without_nul
 from central.books import Books
 from central.rules import Held
 from wire.events import Event
@@ -88,7 +87,7 @@ def end(
     """Write how a held event ended: applied, dismissed or undone."""
     row = {
         "stream": event[0], "seq": event[1], "status": status, "who": who, "at_us": books.now_us,
-        "fields": json.dumps(fields or {}, default=str), "note": without_nul(note),
+        "fields": json.dumps(fields or {}, default=str), "note": note,
     }  # fmt: skip
     statements.write(books.connection, _END, [row])
 
