@@ -62,8 +62,9 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
         asyncio.TaskGroup() as tasks,
         Writer(engine, config.sellable, owner) as writer,
     ):
-        while await writer.submit(writing.number):  # what an older version left
-            pass
+        if leases is None:
+            while await writer.submit(writing.number):
+                pass  # rows that an older version had not numbered yet
         link = Link(
             config.broker,
             f"docktally-central-{state.session.hex[:12]}",
