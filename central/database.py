@@ -201,17 +201,22 @@ def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: object) -> None:
-        from psycopg.types.string import StrDumper
+        from psycopg.types.string import StrBinaryDumper, StrDumper
 
-        class WithoutNul(StrDumper):
-            """PostgreSQL's text cannot hold U+0000: its picture stands in."""
-
-            def dump(self, obj: str) -> Any:
-                return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}"))
-
-        connection.adapters.register_dumper(str, WithoutNul)
+        for usual in (StrBinaryDumper, StrDumper):
+            connection.adapters.register_dumper(str, _without_nul(usual))
 
     return engine
+
+
+def _without_nul(usual: Any) -> type:
+    """Return what hands texts to psycopg: PostgreSQL's cannot hold U+0000, a picture stands in."""
+
+    class WithoutNul(usual):  # type: ignore[misc]
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}"))
+
+    return WithoutNul
 
 
 def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:

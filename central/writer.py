@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from central import database, outbox, statements
@@ -83,13 +83,19 @@ class Writer:
     _alerts: Alerts = field(init=False)
     _ledger: Ledger = field(init=False)
     _next: _Waiting | None = field(default=None, init=False)
+    _is_new_connection: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._catalogue = Catalogue(frozenset(self.sellable))
         self._shared = self.engine.dialect.name == "postgresql"
         self._alerts = Alerts(shared=self._shared)
+        event.listen(self.engine, "connect", self._on_connect)
         run = self.owner or (str(uuid.uuid4()) if self._shared else None)
         self._ledger = Ledger(run, is_fenced=self.owner is not None)
+
+    def _on_connect(self, _connection: object, _record: object) -> None:
+        # It may be another server by now, which lacks the last commits of the one that failed.
+        self._is_new_connection = True
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -202,6 +208,9 @@ class Writer:
     def _transact(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
         now_us = time.time_ns() // 1_000
         with self.engine.begin() as connection:
+            if self._is_new_connection:
+                self._is_new_connection = False
+                self._forget()
             self._catalogue.refresh(connection)
             if self._shared:
                 self._alerts.forget()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from central import catalogue, database, reservations, shipping, verify
 from central.arrivals import Arrival
@@ -182,3 +183,18 @@ async def test_a_stale_writer_applies_nothing_twice(two: Two) -> None:
     (again,) = await two[0].writer.apply([arrival(1, 5)])
     assert (again.fresh, again.applied_seq) == (1, 5)
     assert two[0].available() == (5, 0)
+
+
+async def test_a_standby_that_lacks_the_last_commits_is_noticed(two: Two) -> None:
+    """After a failover the marks are read again, so what is missing comes again: no hole."""
+    gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    gone += " AND datname = current_database()"
+    await two[0].send(*(scan(n, "unreadable") for n in range(1, 6)))
+    with database.using(database.open_writer(two[0].database)) as engine, engine.begin() as tx:
+        tx.execute(text(gone))
+        tx.execute(text("SET LOCAL session_replication_role = replica"))  # else it is append-only
+        tx.execute(text("DELETE FROM event WHERE seq > 3"))
+        tx.execute(text("UPDATE stream SET applied_seq = 3"))
+    done = await two[0].send(scan(6, "unreadable"))
+    assert (done.hole, done.applied_seq) == (True, 3)
+    assert (await two[0].send(*(scan(n, "unreadable") for n in range(4, 7)))).applied_seq == 6
