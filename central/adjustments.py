@@ -141,10 +141,10 @@ def _reverse(tx: Transaction, caller: Caller, request: Reversal) -> Answer:
     if row.reason == ABSORBED:
         detail = "a count had seen these goods; take back the count or the scan, not this entry"
         return problem(409, "not_reversible", detail)
-    if not posting.still_standing(tx.books, [row]):
-        return problem(409, "reversed", f"entry {row.id} is a reversal, or is reversed already")
     counted = tx.books.counts.made_by(row.stream, row.seq)
     tx.books.counts.prepare([row.item], [row.item] if counted else [])
+    if not posting.still_standing(tx.books, [row]):  # also where its scanner was faster meanwhile
+        return problem(409, "reversed", f"entry {row.id} is a reversal, or is reversed already")
     done = record(
         tx, caller.client, row.site, "adjust", row.sku, min(row.qty, QUANTITY_MAX),
         lot=row.lot, reason=Reason.UNDO, note=request.note, document=request.ref,

@@ -86,3 +86,22 @@ async def site(new_ledger: NewLedger) -> AsyncIterator[Site]:
     assert verify.run(reader) == []
     reader.dispose()
     engine.dispose()
+
+
+@pytest.fixture
+async def two(postgres: Postgres, postgres_template: str) -> AsyncIterator[tuple[Site, Site]]:
+    """Give the hands of two central processes on one PostgreSQL ledger; prove it at the end."""
+    url = postgres.create(postgres_template)
+    reader = database.open_reader(url)
+    engines = [database.open_writer(url) for _ in range(2)]
+    async with Writer(engines[0], SELLABLE) as first, Writer(engines[1], SELLABLE) as second:
+        yield (
+            Site(first, reader, url, gateway="gate-a"),
+            Site(second, reader, url, gateway="gate-b"),
+        )
+        while await first.submit(number):
+            pass
+    assert verify.run(reader) == []
+    for engine in (reader, *engines):
+        engine.dispose()
+    postgres.drop(url)

@@ -1,5 +1,6 @@
 """Leases: shared out fairly, taken over once, and nothing is committed under one that is lost."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 
@@ -118,6 +119,35 @@ async def test_events_are_applied_under_a_lease_only(url: str, engine: Engine) -
             tend(engine, "a")
             assert (await a.apply([arrival(1, 6)]))[0].fresh == 1
             assert site.available() == (6, 0)
+
+
+async def test_scans_over_http_are_taken_by_any_process(url: str, engine: Engine) -> None:
+    """It borrows the lease; the owner, at the same time or later, neither loses nor repeats."""
+    epoch = uuid.uuid4()
+
+    def arrival(first: int, last: int) -> Arrival:
+        events = tuple(scan(n) for n in range(first, last + 1))
+        return Arrival("main", "gate", epoch, first, events)
+
+    with (
+        database.using(database.open_writer(url)) as one,
+        database.using(database.open_writer(url)) as two,
+        database.using(database.open_reader(url)) as reader,
+    ):
+        async with Writer(one, SELLABLE, "a") as a, Writer(two, SELLABLE, "b") as b:
+            tend(engine, "a")
+            assert (await a.apply([arrival(1, 2)]))[0].fresh == 2
+            assert (await b.apply([arrival(1, 3)], borrowing=True))[0].fresh == 1
+            assert (await a.apply([arrival(3, 5)]))[0].fresh == 2
+            for n in range(6, 26):
+                done = await asyncio.gather(
+                    a.apply([arrival(n, n)]),
+                    b.apply([arrival(n, n)], borrowing=True),
+                    a.apply([arrival(n, n)], borrowing=True),
+                )
+                assert sum(each.fresh for (each,) in done) == 1
+            assert GATE in tend(engine, "a")
+            assert Site(a, reader).available() == (25, 0)
 
 
 def test_a_process_that_hangs_in_a_transaction_commits_nothing(

@@ -6,42 +6,21 @@ Each writer has its own thread, connections and memory, as in a process of its o
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from central import catalogue, database, reservations, shipping, verify
+from central import catalogue, database, reservations, shipping
 from central.arrivals import Arrival
 from central.requests import Answer
 from central.reservations import Request, Wanted
-from central.writer import Writer, number
-from ledgers import EACH, SELLABLE, scan
+from ledgers import EACH, scan
 from ledgers import Site as Ledger
-from postgres import Postgres
 from wire.events import Identifiers
 
 pytestmark = pytest.mark.postgres
 Two = tuple[Ledger, Ledger]
-
-
-@pytest.fixture
-async def two(postgres: Postgres, postgres_template: str) -> AsyncIterator[Two]:
-    """Give two writers' hands on one ledger; prove it at the end."""
-    url = postgres.create(postgres_template)
-    reader = database.open_reader(url)
-    engines = [database.open_writer(url) for _ in range(2)]
-    async with Writer(engines[0], SELLABLE) as first, Writer(engines[1], SELLABLE) as second:
-        ledgers = (Ledger(first, reader, url), Ledger(second, reader, url))
-        ledgers[0].gateway, ledgers[1].gateway = "gate-a", "gate-b"
-        yield ledgers
-        while await first.submit(number):
-            pass
-    assert verify.run(reader) == []
-    for engine in (reader, *engines):
-        engine.dispose()
-    postgres.drop(url)
 
 
 async def reserve(ledger: Ledger, key: str, *lines: tuple[str, int]) -> Answer:
