@@ -15,19 +15,33 @@ ROWS = {
     "JOIN stream s ON s.id = v.stream",
     "stream": "SELECT site, source, applied_seq FROM stream",
     "entry": "SELECT s.source, e.seq, e.line, i.sku, e.lot, f.code, t.code, e.qty, e.reason, "
-    "e.ref, u.seq, u.line FROM entry e JOIN stream s ON s.id = e.stream "
+    "e.ref, u.seq, u.line, r.key FROM entry e JOIN stream s ON s.id = e.stream "
     "JOIN item i ON i.id = e.item JOIN location f ON f.id = e.from_loc "
-    "JOIN location t ON t.id = e.to_loc LEFT JOIN entry u ON u.id = e.reverses",
+    "JOIN location t ON t.id = e.to_loc LEFT JOIN entry u ON u.id = e.reverses "
+    "LEFT JOIN reservation r ON r.id = e.res",
     "stock": "SELECT i.sku, l.code, k.lot, k.qty, k.count_us FROM stock k "
     "JOIN item i ON i.id = k.item JOIN location l ON l.id = k.loc",
-    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.ver FROM avail a "
-    "JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
+    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.ver, a.low_stock "
+    "FROM avail a JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
     "reservation": "SELECT channel, key, req_hash, state, order_ref FROM reservation",
     "reservation_line": "SELECT r.key, i.sku, l.qty, l.done, l.g_on_hand, l.g_reserved, "
-    "l.g_safety, l.g_ver FROM reservation_line l JOIN reservation r ON r.id = l.res "
-    "JOIN item i ON i.id = l.item",
+    "l.g_safety, l.g_ver, l.g_buffer, l.g_oversell, l.capped FROM reservation_line l "
+    "JOIN reservation r ON r.id = l.res JOIN item i ON i.id = l.item",
     "alert": "SELECT kind, severity, title, detail, site, count, closed_us IS NULL FROM alert",
     "outbox": "SELECT channel, body, feed_seq IS NULL FROM outbox",
+    "held": "SELECT s.source, h.seq, h.key, h.code, h.ref FROM held h "
+    "JOIN stream s ON s.id = h.stream",
+    "settlement": "SELECT s.source, t.seq, t.status, t.who, t.fields, t.note FROM settlement t "
+    "JOIN stream s ON s.id = t.stream",
+    "counted": "SELECT i.sku, l.code, c.lot, c.at_us, s.source, c.seq, c.trusted FROM counted c "
+    "JOIN item i ON i.id = c.item JOIN location l ON l.id = c.loc "
+    "JOIN stream s ON s.id = c.stream",
+    "lot": "SELECT i.sku, l.lot, l.expires FROM lot l JOIN item i ON i.id = l.item",
+    "level": "SELECT i.sku, s.code, l.safety, l.low_stock FROM level l "
+    "JOIN item i ON i.id = l.item JOIN site s ON s.id = l.site",
+    "channel_item": "SELECT i.sku, s.code, c.channel, c.buffer, c.oversell, c.cap, c.used "
+    "FROM channel_item c JOIN item i ON i.id = c.item JOIN site s ON s.id = c.site",
+    "answer": "SELECT client, key, status FROM answer",
     "item": "SELECT sku, name FROM item",
     "barcode": "SELECT b.code, i.sku, b.each_per FROM barcode b JOIN item i ON i.id = b.item",
     "site": "SELECT code FROM site",

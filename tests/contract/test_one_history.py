@@ -3,17 +3,22 @@
 import asyncio
 import random
 import uuid
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from central import database, reservations, shipping, verify
+from central import adjustments, database, levels, reservations, settling, shipping, verify
+from central.adjustments import Adjustment, Count
 from central.arrivals import Arrival
+from central.levels import Level, Share
+from central.requests import Caller
+from central.rules import Reason
 from central.writer import Writer, number
 from ledger_rows import ROWS, rows_of
-from ledgers import CASE, EACH, SELLABLE, Site, ask, new_database, scan
+from ledgers import CASE, EACH, NOON, SELLABLE, Site, ask, new_database, scan
 from postgres import Postgres
 from wire.events import Event, Identifiers
 
@@ -22,7 +27,7 @@ GOODS = (
     Identifiers(gtin14=EACH),
     Identifiers(gtin14=CASE),
     Identifiers(text="HOSE-1"),
-    Identifiers(gtin14=EACH, lot="L\0T"),
+    Identifiers(gtin14=EACH, lot="L\0T", expiry=date(2027, 5, 31)),
     Identifiers(text="NOBODY KNOWS \0 THIS"),
 )
 KINDS = (
@@ -46,10 +51,13 @@ async def live(database_name: str, seed: int, steps: int) -> dict[str, list[Any]
     async with Writer(engine, SELLABLE) as writer:
         site = Site(writer, reader)
         for step in range(steps):
-            if rng.random() < 0.7:
+            part = rng.random()
+            if part < 0.6:
                 await scan_some(site, rng)
-            else:
+            elif part < 0.85:
                 await shop(site, rng, step)
+            else:
+                await office(site, rng, step)
         while await writer.submit(number):
             pass
     assert verify.run(reader) == []
@@ -100,6 +108,36 @@ async def shop(site: Site, rng: random.Random, step: int) -> None:
     with site.writer.engine.begin() as connection:
         connection.execute(text(f"UPDATE reservation SET expires_us = 1 WHERE id = {chosen}"))
     await site.writer.submit(reservations.expire)
+
+
+async def office(site: Site, rng: random.Random, step: int) -> None:
+    """Set levels and shares, correct and count by hand, settle what is held."""
+    caller, sku = Caller("office", f"key-{step}"), rng.choice(("VALVE", "HOSE"))
+    waiting = site.rows(
+        "SELECT MIN(v.id) FROM held h JOIN event v ON v.stream = h.stream AND v.seq = h.seq "
+        "JOIN stream s ON s.id = h.stream GROUP BY s.source, h.seq ORDER BY s.source, h.seq"
+    )
+    match rng.randrange(5 if waiting else 4):
+        case 0:
+            level = Level("main", sku, rng.randint(0, 3), rng.choice((None, 5)))
+            await site.run(levels.set_level, level)
+        case 1:
+            share = Share("main", sku, "web", rng.randint(0, 2), rng.randint(0, 2))
+            await site.run(levels.set_share, share)
+        case 2:
+            change = rng.choice((-2, 3))
+            wanted = Adjustment("main", "A-1", sku, change, Reason.CORRECTION, note="\0")
+            await site.run(adjustments.adjust, caller, wanted)
+        case 3:
+            then = NOON + timedelta(minutes=rng.randint(0, 300))
+            seen = Count("main", "B-1", sku, rng.randint(0, 9), at=then)
+            await site.run(adjustments.count, caller, seen)
+        case _:
+            (number,) = rng.choice(waiting)
+            if rng.random() < 0.5:
+                await site.run(settling.dismiss_held, number, "api:office", "a test scan")
+            else:
+                await site.run(settling.resolve_held, number, {"sku": sku}, "api:office")
 
 
 @pytest.mark.postgres
