@@ -73,7 +73,7 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
             on_connect=lambda: intake.greet(),  # noqa: PLW0108
             manual_ack=True,
         )
-        intake = Intake(link, topics, writer, tenure, tasks)
+        intake = Intake(link, topics, writer, tenure)
         tenure.on_change = intake.on_tenure
         leader = Leader(
             config.broker, topics, writer, reader, tenure, state, config.feed_days, intake
