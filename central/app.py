@@ -72,7 +72,7 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
             on_connect=lambda: intake.greet(),  # noqa: PLW0108
             manual_ack=True,
         )
-        intake = Intake(link, topics, writer, tenure, tasks)
+        intake = Intake(link, topics, writer, tenure)
         tenure.on_change = intake.on_tenure
         client = Client(config.webhooks.allow_networks, config.webhooks.timeout_s)
         feed = Feed()

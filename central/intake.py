@@ -50,8 +50,8 @@ class Intake:
     topics: Topics
     writer: Writer
     tenure: Tenure
-    tasks: asyncio.TaskGroup
     lag_ms: float = 0.0
+    _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _arrived: deque[tuple[Message, Arrival, float]] = field(default_factory=deque)
     _events_waiting: int = 0
     _some: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,11 +89,12 @@ class Intake:
 
     async def run(self) -> None:
         """Commit what arrives and answer, until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            while self._arrived:
-                await self._commit(self._next_group())
+        async with self._tasks:
+            while True:
+                await self._some.wait()
+                self._some.clear()
+                while self._arrived:
+                    await self._commit(self._next_group())
 
     def _next_group(self) -> list[tuple[Message, Arrival, float]]:
         group: list[tuple[Message, Arrival, float]] = []
@@ -259,7 +260,7 @@ class Intake:
         return self.tenure.owns(address.site, address.name)
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        self.tasks.create_task(_quietly(work))
+        self._tasks.create_task(_quietly(work))
 
 
 async def _quietly(work: Awaitable[None]) -> None:

@@ -179,7 +179,9 @@ def test_postgresql_is_away_for_a_while(pair: Pair, postgres: Postgres) -> None:
     reply = pair.other.request("GET", "/v1/stock")
     assert (reply.status, reply.body["code"]) == (503, "unavailable")
     pair.site.work_on(presses=20)
+    assert pair.site.programs["central-2"].stop() == 0, "it can be stopped meanwhile"
     postgres.start()
+    pair.site.start("central-2")
     wait_until(lambda: pair.site.position() > before + 10, "the ledger is written again")
     pair.prove()
 
