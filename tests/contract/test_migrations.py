@@ -14,7 +14,7 @@ from ledgers import SELLABLE, NewLedger, Site, ask
 from postgres import Postgres
 from schema_dumps import FOLDER, load
 
-REVISIONS = sorted(file.stem for file in FOLDER.glob("*.json"))
+REVISIONS = sorted(file.stem[:4] for file in (database._MIGRATIONS / "versions").glob("0*.py"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -76,6 +76,7 @@ def test_a_database_from_the_future_is_refused(new_ledger: NewLedger) -> None:
             database.migrate(engine)
 
 
-def test_there_is_a_ledger_of_each_released_schema() -> None:
+def test_there_are_rows_for_each_schema() -> None:
     """A migration without a test on real rows is not finished."""
-    assert "0001" in REVISIONS
+    assert REVISIONS[0] == "0001"
+    assert (FOLDER / f"{REVISIONS[-1]}.json").exists()
