@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from central import backup as copies
 from central import catalogue, database, tokens, verify
@@ -78,21 +78,25 @@ def token(argv: list[str]) -> int:
     for action in actions.choices.values():
         common_options(action)
     arguments = parser.parse_args(argv)
-    engine = database.open_writer(settings(arguments).database)
-    database.migrate(engine)
+    with database.using(database.open_writer(settings(arguments).database)) as engine:
+        database.migrate(engine)
+        with engine.begin() as connection:
+            return _tokens(connection, arguments)
+
+
+def _tokens(connection: Connection, arguments: argparse.Namespace) -> int:
     now_us = time.time_ns() // 1_000
-    with engine.begin() as connection:
-        if arguments.action == "create":
-            scopes, channel = set(arguments.scope), arguments.channel
-            print(tokens.create(connection, arguments.name, scopes, channel, now_us))
-        elif arguments.action == "revoke":
-            ended = tokens.revoke(connection, arguments.name, now_us)
-            print(f"{ended} tokens of {arguments.name} revoked")
-            return 0 if ended else 1
-        else:
-            for each in tokens.all_of(connection):
-                state = "revoked" if each["revoked"] else ",".join(each["scopes"])
-                print(f"{each['name']}\t{each['channel'] or '-'}\t{state}")
+    if arguments.action == "create":
+        scopes, channel = set(arguments.scope), arguments.channel
+        print(tokens.create(connection, arguments.name, scopes, channel, now_us))
+    elif arguments.action == "revoke":
+        ended = tokens.revoke(connection, arguments.name, now_us)
+        print(f"{ended} tokens of {arguments.name} revoked")
+        return 0 if ended else 1
+    else:
+        for each in tokens.all_of(connection):
+            state = "revoked" if each["revoked"] else ",".join(each["scopes"])
+            print(f"{each['name']}\t{each['channel'] or '-'}\t{state}")
     return 0
 
 
