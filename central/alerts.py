@@ -1,22 +1,31 @@
 """What a person should look at: opened once, counted when it recurs, closed when it is over."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from central import schema
+from central import database, schema
 from wire.events import TEXT_LENGTH_MAX, Alert
+
+#: Alerts looked up by one statement.
+_LOOKUP_ROWS = 500
+_OPEN = select(schema.alert.c.kind, schema.alert.c.ref).where(schema.alert.c.closed_us.is_(None))
+_OPEN_AMONG = _OPEN.where(
+    schema.alert.c.kind == bindparam("kind"),
+    schema.alert.c.ref.in_(bindparam("refs", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """One outgoing message, already committed. An empty body clears what is retained."""
 
-    channel: str  # availability | alert
-    key: tuple[str, ...]  # (site, SKU) or (alert id,)
+    channel: str  # availability | alert | activity
+    key: tuple[str, ...]  # (site, SKU), (alert id,) or (site, name of the line)
     body: bytes
 
 
@@ -39,61 +48,73 @@ def alert_id(kind: str, ref: str) -> str:
 
 @dataclass
 class Alerts:
-    """The open alerts, as one writer sees them."""
+    """The open alerts, as one writer sees them.
 
+    With `shared`, other processes open and close them too. Then what was learnt counts for one
+    transaction, and `look` comes after the locks of the rows that the alerts are about.
+    """
+
+    shared: bool = False
     _open: set[tuple[str, str]] = field(default_factory=set)
+    _looked: set[tuple[str, str]] = field(default_factory=set)
     _loaded: bool = False
 
     def forget(self) -> None:
         """Read the open alerts again at the next use."""
         self._loaded = False
+        self._looked.clear()
+
+    def look(self, connection: Connection, kind: str, refs: Iterable[str]) -> None:
+        """Learn which alerts of this kind are open now; one query for many `refs`."""
+        if not self.shared:
+            if not self._loaded:
+                self._open = {(row.kind, row.ref) for row in connection.execute(_OPEN)}
+                self._loaded = True
+            return
+        new = sorted({ref for ref in refs if (kind, ref) not in self._looked})
+        for start in range(0, len(new), _LOOKUP_ROWS):
+            part = new[start : start + _LOOKUP_ROWS]
+            rows = connection.execute(_OPEN_AMONG, {"kind": kind, "refs": part})
+            self._open.difference_update((kind, ref) for ref in part)
+            self._open.update((row.kind, row.ref) for row in rows)
+            self._looked.update((kind, ref) for ref in part)
+
+    def hold(self, connection: Connection, kind: str, ref: str) -> None:
+        """Keep other processes from opening or closing this alert until the commit."""
+        if self.shared:
+            mine = _OPEN.where(schema.alert.c.kind == kind, schema.alert.c.ref == ref)
+            connection.execute(mine.with_for_update())
+            self._looked.discard((kind, ref))
 
     def is_open(self, connection: Connection, kind: str, ref: str) -> bool:
         """Return whether there is an open alert of this kind about `ref`."""
-        if not self._loaded:
-            rows = connection.execute(
-                select(schema.alert.c.kind, schema.alert.c.ref).where(
-                    schema.alert.c.closed_us.is_(None)
-                )
-            )
-            self._open = {(row.kind, row.ref) for row in rows}
-            self._loaded = True
+        self.look(connection, kind, [ref])
         return (kind, ref) in self._open
 
     def open(self, connection: Connection, now_us: int, concern: Concern) -> Announcement:
         """Open the alert, or count it once more when it is open already."""
         table = schema.alert
-        if self.is_open(connection, concern.kind, concern.ref):
-            connection.execute(
-                update(table)
-                .where(
-                    table.c.kind == concern.kind,
-                    table.c.ref == concern.ref,
-                    table.c.closed_us.is_(None),
-                )
-                .values(count=table.c.count + 1, title=concern.title, detail=concern.detail)
-            )
-        else:
-            connection.execute(
-                insert(table).values(
-                    kind=concern.kind,
-                    ref=concern.ref,
-                    severity=concern.severity,
-                    title=concern.title,
-                    detail=concern.detail,
-                    site=concern.site,
-                    count=1,
-                    opened_us=now_us,
-                )
-            )
-            self._open.add((concern.kind, concern.ref))
+        insert = database.upsert(
+            connection.dialect.name,
+            table,
+            ["kind", "ref"],
+            lambda new: {"count": table.c.count + 1, "title": new.title, "detail": new.detail},
+            among=table.c.closed_us.is_(None),
+        )
         row = connection.execute(
-            select(table).where(
-                table.c.kind == concern.kind,
-                table.c.ref == concern.ref,
-                table.c.closed_us.is_(None),
-            )
+            insert.values(
+                kind=concern.kind,
+                ref=concern.ref,
+                severity=concern.severity,
+                title=concern.title,
+                detail=concern.detail,
+                site=concern.site,
+                count=1,
+                opened_us=now_us,
+            ).returning(table)
         ).one()
+        self._open.add((concern.kind, concern.ref))
+        self._looked.add((concern.kind, concern.ref))
         return announcement(row)
 
     def close(

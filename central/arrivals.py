@@ -1,12 +1,16 @@
 """Events on their way into the ledger, and what the ledger says it did with them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from central import catalogue, rules
-from wire.events import TEXT_LENGTH_MAX, Activity, Event, Rejected
+from wire.events import TEXT_LENGTH_MAX, Activity, Event, Identifiers, Rejected
 
 StreamKey = tuple[str, str, str]  # site, source, epoch
+#: What people and programs do over HTTP comes from sources that begin so.
+API_PREFIX = "api:"
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class Arrival:
     first_seq: int
     events: tuple[Event, ...]
     broken: tuple[tuple[int, str, str], ...] = ()  # seq, JSON text, reason
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "events", tuple(map(storable, self.events)))
 
     @property
     def key(self) -> StreamKey:
@@ -41,15 +48,51 @@ class Applied:
     activity: tuple[Activity, ...] = ()
 
 
+def moment(event: Event, latest_us: int, now_us: int) -> int:
+    """Return when the ledger believes the event to have happened, microseconds since 1970.
+
+    Of one outbox its seq decides: a clock that was set back makes nothing happen earlier than what
+    was scanned before it (`latest_us`). Nothing happens after central heard of it (`now_us`). What
+    was recorded late, by hand or from a damaged disk, stands beside that order.
+    """
+    said = min((event.event_time - _EPOCH) // _MICROSECOND, now_us)
+    return said if event.recorded_late else max(said, latest_us + 1)
+
+
+def is_trusted(event: Event) -> bool:
+    """Return whether a time source stood behind the event's time."""
+    return event.clock.synced or event.clock.corrected
+
+
+def storable(event: Event) -> Event:
+    """Return the event with a picture in place of U+0000, which PostgreSQL's text cannot hold.
+
+    A barcode can hold it; `raw` goes on having the bytes.
+    """
+    if not (changes := _pictured(event)) and not _pictured(event.identifiers):
+        return event
+    names = event.identifiers.model_copy(update=_pictured(event.identifiers))
+    return event.model_copy(update={**changes, "identifiers": names})
+
+
+def _pictured(part: Event | Identifiers) -> dict[str, str]:
+    return {
+        name: value.replace("\0", "\N{SYMBOL FOR NULL}")
+        for name, value in part.__dict__.items()
+        if isinstance(value, str) and "\0" in value
+    }
+
+
 def activity_line(
-    arrival: Arrival, event: Event, item: catalogue.Item | None, held: rules.Held | None
+    source: str, event: Event, item: catalogue.Item | None, why: rules.Held | rules.Refused | None
 ) -> Activity:
-    """Return what the live feed says about an event."""
+    """Return what the live feed says about an event; `why` it is held or refused, if it is."""
+    text = why.message if why else item.name if item else ""
     return Activity(
         at=event.event_time,
-        outcome="held" if held else "applied",
+        outcome={rules.Held: "held", rules.Refused: "refused"}.get(type(why), "applied"),
         kind=event.kind,
-        gateway=arrival.source,
+        gateway=source,
         scanner=event.scanner,
         operator=event.operator,
         document=event.document,
@@ -57,5 +100,5 @@ def activity_line(
         quantity=event.quantity * (item.each_per if item else 1),
         location=event.location,
         to_location=event.to_location,
-        text=(held.message if held else item.name if item else "")[:TEXT_LENGTH_MAX],
+        text=text[:TEXT_LENGTH_MAX],
     )

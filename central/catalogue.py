@@ -1,11 +1,12 @@
 """Items, barcodes and places: finding them for a scan, and importing them from CSV."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
 from central import database, schema, statements
 from central.rules import Outside, Place, Role
@@ -14,8 +15,12 @@ from wire.ids import NAME_LENGTH_MAX
 
 #: Barcodes kept in memory between scans; the database is asked for the others.
 CACHED_BARCODES_MAX = 200_000
-#: Rows looked up by one statement: below SQLite's limit on parameters.
-_LOOKUP_ROWS = 500
+#: The most eaches that one label can stand for.
+EACH_PER_MAX = 999_999
+#: Begins the key of an item number, which is looked up where barcodes are.
+SKU_PREFIX = "sku:"
+_DIGITS_MAX = 18
+_LEVEL_COLUMNS = ("site", "safety", "low_stock")
 PHYSICAL_KINDS = ("bin", "dock", "quarantine", "damaged", "transit")
 
 
@@ -81,24 +86,30 @@ class Catalogue:
     _sites: dict[str, int] = field(default_factory=dict)
     _places: dict[tuple[int, Place], int] = field(default_factory=dict)
     _outside: dict[Outside, int] = field(default_factory=dict)
-    _site_of: dict[int, int] = field(default_factory=dict)
-    _version: str = ""
+    _site_of: dict[int, int | None] = field(default_factory=dict)
+    _sharing: set[str] = field(default_factory=set)
+    version: str = ""
+    #: Versions of availability up to here may have been announced before a backup was put back.
+    version_floor: int = 0
 
     def refresh(self, connection: Connection) -> None:
-        """Forget what an import by another process may have changed."""
-        version = _version(connection)
-        if version != self._version or not self._outside:
+        """Forget what another process may have changed; until the commit nobody changes it."""
+        version = connection.execute(statements.CATALOGUE_VERSION_SHARED).scalar() or "0"
+        if version != self.version or not self._outside:
             self.forget()
-            self._version = version
+            self.version = version
+            self.version_floor = _version_floor(connection)
+            shares = select(schema.channel_item.c.channel).distinct()
+            self._sharing.update(connection.execute(shares).scalars())
             for row in connection.execute(select(schema.location)):
-                if row.site is None:
-                    self._outside[Outside(row.code)] = row.id
-                else:
-                    self._remember_place(row.id, row.site, row.code, row.kind, row.sellable)
+                self._remember_place(row)
 
     def forget(self) -> None:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
-        for cache in (self._known, self._sites, self._places, self._outside, self._site_of):
+        caches: tuple[Any, ...] = (
+            self._known, self._sites, self._places, self._outside, self._site_of, self._sharing,
+        )  # fmt: skip
+        for cache in caches:
             cache.clear()
 
     def find(self, connection: Connection, keys: Iterable[str]) -> dict[str, Item]:
@@ -107,17 +118,21 @@ class Catalogue:
             self._known.clear()
         wanted = set(keys)
         missing = [key for key in wanted if key not in self._known]
-        for start in range(0, len(missing), _LOOKUP_ROWS):
-            self._look_up(connection, missing[start : start + _LOOKUP_ROWS])
+        for start in range(0, len(missing), statements.ROWS_MAX):
+            self._look_up(connection, missing[start : start + statements.ROWS_MAX])
         return {key: self._known[key] for key in wanted if key in self._known}
+
+    def by_sku(self, connection: Connection, sku: str) -> Item | None:
+        """Return the item of that number."""
+        return self.find(connection, [SKU_PREFIX + sku]).get(SKU_PREFIX + sku)
 
     def _look_up(self, connection: Connection, keys: list[str]) -> None:
         item = schema.item
-        codes = [key for key in keys if not key.startswith("sku:")]
+        codes = [key for key in keys if not key.startswith(SKU_PREFIX)]
         if codes:
             rows = connection.execute(statements.BARCODES, {"codes": codes})
             self._known.update({r.code: Item(r.id, r.sku, r.name, r.each_per) for r in rows})
-        skus = [key.removeprefix("sku:") for key in keys if key.startswith("sku:")]
+        skus = [key.removeprefix(SKU_PREFIX) for key in keys if key.startswith(SKU_PREFIX)]
         if skus:
             rows = connection.execute(select(item).where(item.c.sku.in_(skus)))
             self._known.update({f"sku:{r.sku}": Item(r.id, r.sku, r.name, 1) for r in rows})
@@ -133,30 +148,52 @@ class Catalogue:
         if isinstance(place, Outside):
             return self._outside[place]
         if (site, place) not in self._places:
+            table = schema.location
             code, kind = (place, "bin") if not isinstance(place, Role) else ("DAMAGED", str(place))
+            # Another process may have made it since our last look.
             sellable = int(kind in self.sellable_kinds)
-            number = connection.execute(
-                insert(schema.location)
-                .values(site=site, code=code, kind=kind, sellable=sellable)
-                .returning(schema.location.c.id)
-            ).scalar_one()
-            self._remember_place(number, site, code, kind, sellable)
+            connection.execute(
+                database.insert_or_ignore(connection, table),
+                {"site": site, "code": code, "kind": kind, "sellable": sellable},
+            )
+            row = connection.execute(
+                select(table).where(table.c.site == site, table.c.code == code)
+            ).one()
+            self._remember_place(row)
+            self._places[site, place] = row.id
         return self._places[site, place]
 
-    def sellable_site(self, location: int) -> int | None:
+    def sellable_site(self, connection: Connection, location: int) -> int | None:
         """Return the site whose availability counts this location, None when it does not sell."""
-        return self._site_of.get(location)
+        if location not in self._site_of:  # made by another process
+            table = schema.location
+            self._remember_place(
+                connection.execute(select(table).where(table.c.id == location)).one()
+            )
+        return self._site_of[location]
 
     def is_outside(self, location: int) -> bool:
         """Return whether the location is one of the virtual ones, which may be below zero."""
         return location in self._outside.values()
 
-    def _remember_place(self, number: int, site: int, code: str, kind: str, sellable: int) -> None:
-        self._places[site, code] = number
-        if kind == Role.DAMAGED:
-            self._places.setdefault((site, Role.DAMAGED), number)
-        if sellable:
-            self._site_of[number] = site
+    def has_shares(self, channel: str) -> bool:
+        """Return whether somebody set what this channel may promise of some item."""
+        return channel in self._sharing
+
+    def map(self, connection: Connection, key: str, item: int, each_per: int) -> None:
+        """Say what a barcode stands for."""
+        _write_barcodes(connection, [{"code": key, "item": item, "each_per": each_per}])
+        self._known.pop(key, None)
+        bump(connection)
+
+    def _remember_place(self, row: Row[Any]) -> None:
+        self._site_of[row.id] = row.site if row.sellable else None
+        if row.site is None:
+            self._outside[Outside(row.code)] = row.id
+            return
+        self._places[row.site, row.code] = row.id
+        if row.kind == Role.DAMAGED:
+            self._places.setdefault((row.site, Role.DAMAGED), row.id)
 
 
 def site_row(connection: Connection, code: str) -> int:
@@ -167,28 +204,89 @@ def site_row(connection: Connection, code: str) -> int:
     )
 
 
+def put_item(connection: Connection, sku: str, name: str) -> None:
+    """Add an item, or give a known one another name."""
+    connection.execute(
+        database.upsert(
+            connection.dialect.name, schema.item, ["sku"], lambda new: {"name": new.name}
+        ),
+        {"sku": sku, "name": name},
+    )
+    bump(connection)
+
+
+class LevelRow(NamedTuple):
+    """A row of the table `level`."""
+
+    item: int
+    site: int
+    safety: int
+    low_stock: int | None
+
+
+def write_levels(connection: Connection, levels: Sequence[LevelRow]) -> None:
+    """Store levels; central carries them over to the availability."""
+    change = database.upsert(
+        connection.dialect.name,
+        schema.level,
+        ["item", "site"],
+        lambda new: {"safety": new.safety, "low_stock": new.low_stock},
+    )
+    if levels:
+        connection.execute(change, [level._asdict() for level in sorted(levels)])
+
+
+def has_location(connection: Connection, site: str, code: str) -> bool:
+    """Return whether a site has a location of that code; the places outside belong to each."""
+    place, table = schema.location, schema.site
+    query = select(table.c.id).where(table.c.code == site)
+    if code not in Outside.__members__:
+        query = query.join(place, place.c.site == table.c.id).where(place.c.code == code)
+    return connection.execute(query).first() is not None
+
+
+def _write_barcodes(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    change = database.upsert(
+        connection.dialect.name,
+        schema.barcode,
+        ["code"],
+        lambda new: {"item": new.item, "each_per": new.each_per},
+    )
+    connection.execute(change, rows)
+
+
 def import_items(connection: Connection, path: Path) -> tuple[int, int]:
-    """Import sku,name,barcode,each_per rows; return how many items and barcodes there are in it."""
+    """Import sku,name,barcode,each_per rows; return how many items and barcodes there are in it.
+
+    With a column `site`, the columns `safety` and `low_stock` set the levels there.
+    """
     names: dict[str, str] = {}
     codes: dict[str, tuple[str, int]] = {}
-    for line, row in _rows(path, ("sku", "name", "barcode", "each_per")):
+    levels: dict[tuple[str, str], tuple[int, int | None]] = {}
+    for line, row in _rows(path, ("sku", "name", "barcode", "each_per"), _LEVEL_COLUMNS):
         sku, code = row["sku"], row["barcode"]
         if not 1 <= len(sku) <= NAME_LENGTH_MAX:
             raise CatalogueError(f"{path}:{line}: a sku has 1 to {NAME_LENGTH_MAX} characters")
         if len(row["name"]) > TEXT_LENGTH_MAX:
             raise CatalogueError(f"{path}:{line}: a name has at most {TEXT_LENGTH_MAX} characters")
         names[sku] = row["name"] or names.get(sku, "")
+        if row["safety"] or row["low_stock"]:
+            if not row["site"]:
+                raise CatalogueError(f"{path}:{line}: safety and low_stock need a site")
+            low = _whole(row["low_stock"], f"{path}:{line}: low_stock")
+            safety = _whole(row["safety"], f"{path}:{line}: safety")
+            levels[sku, row["site"]] = (safety or 0, low)
         if not code:
             continue
-        each_per = row["each_per"] or "1"
-        if not (each_per.isascii() and each_per.isdigit() and 0 < int(each_per) < 10**6):
-            raise CatalogueError(f"{path}:{line}: each_per {each_per!r} must be 1 to 999999")
+        each_per = _whole(row["each_per"] or "1", f"{path}:{line}: each_per")
+        if each_per is None or not 0 < each_per <= EACH_PER_MAX:
+            raise CatalogueError(f"{path}:{line}: each_per must be 1 to {EACH_PER_MAX}")
         key = barcode_key(code)
         if codes.get(key, (sku, 0))[0] != sku:
             raise CatalogueError(
                 f"{path}:{line}: barcode {code} already belongs to {codes[key][0]}"
             )
-        codes[key] = (sku, int(each_per))
+        codes[key] = (sku, each_per)
     if names:
         connection.execute(
             database.upsert(
@@ -198,21 +296,23 @@ def import_items(connection: Connection, path: Path) -> tuple[int, int]:
         )
     ids = {row.sku: row.id for row in connection.execute(select(schema.item))}
     if codes:
-        connection.execute(
-            database.upsert(
-                connection.dialect.name,
-                schema.barcode,
-                ["code"],
-                lambda new: {"item": new.item, "each_per": new.each_per},
-            ),
-            [{"code": c, "item": ids[sku], "each_per": per} for c, (sku, per) in codes.items()],
-        )
-    _bump(connection)
+        rows = [{"code": c, "item": ids[sku], "each_per": n} for c, (sku, n) in codes.items()]
+        _write_barcodes(connection, rows)
+    sites = {site: site_row(connection, site) for _, site in levels}
+    write_levels(
+        connection,
+        [LevelRow(ids[sku], sites[site], *level) for (sku, site), level in levels.items()],
+    )
+    bump(connection)
     return len(names), len(codes)
 
 
-def import_locations(connection: Connection, path: Path, sellable: Iterable[str]) -> int:
-    """Import code,site,kind rows; return how many."""
+def import_locations(connection: Connection, path: Path, sellable: Iterable[str]) -> list[str]:
+    """Import code,site,kind rows; return what was done, a sentence each.
+
+    A location that exists takes its new kind. Central sums the stock up again where that changes
+    what can be sold; until then the old kind counts.
+    """
     sites: dict[str, int] = {}
     rows = []
     for line, row in _rows(path, ("code", "site", "kind")):
@@ -221,18 +321,47 @@ def import_locations(connection: Connection, path: Path, sellable: Iterable[str]
             raise CatalogueError(f"{path}:{line}: kind {kind!r}; use {', '.join(PHYSICAL_KINDS)}")
         if not row["code"] or not row["site"]:
             raise CatalogueError(f"{path}:{line}: a location needs a code and a site")
+        if row["code"] in Outside.__members__:
+            raise CatalogueError(f"{path}:{line}: {row['code']} is the name of a place outside")
         number = sites.setdefault(row["site"], 0) or site_row(connection, row["site"])
         sites[row["site"]] = number
         rows.append(
             {"code": row["code"], "site": number, "kind": kind, "sellable": int(kind in sellable)}
         )
+    changed = _change_kinds(connection, rows)
     if rows:
         connection.execute(database.insert_or_ignore(connection, schema.location), rows)
-    _bump(connection)
-    return len(rows)
+    bump(connection)
+    return [f"{len(rows)} locations imported", *changed]
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+def _change_kinds(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[str]:
+    table = schema.location
+    kinds = {(row["site"], row["code"]): row["kind"] for row in rows}
+    known = connection.execute(select(table).where(table.c.site.is_not(None))).all()
+    other = [row for row in known if kinds.get((row.site, row.code), row.kind) != row.kind]
+    for row in other:
+        kind = kinds[row.site, row.code]
+        connection.execute(update(table).where(table.c.id == row.id).values(kind=kind))
+    return [
+        f"{row.code} is a {kinds[row.site, row.code]} now, no {row.kind}: central, when it runs, "
+        "sums up again what can be sold"
+        for row in other
+    ]
+
+
+def _whole(text: str, what: str) -> int | None:
+    """Return a count of eaches from a CSV field, None when it is empty."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        raise CatalogueError(f"{what} {text!r} is no whole number of eaches")
+    return int(text)
+
+
+def _rows(
+    path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -243,22 +372,26 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
                     f"{', '.join(columns)}"
                 )
             for row in reader:
-                yield reader.line_num, {name: (row[name] or "").strip() for name in columns}
+                names = (*columns, *optional)
+                yield reader.line_num, {name: (row.get(name) or "").strip() for name in names}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CatalogueError(f"{path}: {error}") from error
 
 
-def _version(connection: Connection) -> str:
-    return connection.execute(statements.CATALOGUE_VERSION).scalar() or "0"
+def _version_floor(connection: Connection) -> int:
+    meta = schema.meta
+    key = database.VERSION_FLOOR_KEY
+    value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return int(value or 0)
 
 
-def _bump(connection: Connection) -> None:
+def bump(connection: Connection) -> None:
     """Make every running central look the catalogue up again."""
-    row = {
-        "key": statements.CATALOGUE_VERSION_KEY,
-        "value": str(int(_version(connection)) + 1),
-    }
-    replace = database.upsert(
-        connection.dialect.name, schema.meta, ["key"], lambda new: {"value": new.value}
+    value = schema.meta.c.value
+    count = database.upsert(
+        connection.dialect.name,
+        schema.meta,
+        ["key"],
+        lambda _: {"value": cast(cast(value, Integer) + 1, Text)},
     )
-    connection.execute(replace, row)
+    connection.execute(count, {"key": statements.CATALOGUE_VERSION_KEY, "value": "1"})

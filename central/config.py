@@ -1,6 +1,7 @@
 """Configuration of central: a TOML file, every key checked, every mistake one sentence."""
 
 import ipaddress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -26,6 +27,7 @@ class Api(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65_535)
     token: str | None = None
+    rate_per_s: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> "Api":
@@ -36,6 +38,13 @@ class Api(Section):
         return self
 
 
+class Webhooks(Section):
+    """Who may be told over HTTP, and how patiently."""
+
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    timeout_s: float = Field(default=15.0, gt=0, le=60)
+
+
 class Config(Section):
     """What `docktally central` needs to know. Relative paths start at the file's own folder."""
 
@@ -43,7 +52,9 @@ class Config(Section):
     topic_root: Root = DEFAULT_ROOT
     broker: Broker = Broker()
     api: Api = Api()
+    webhooks: Webhooks = Webhooks()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
+    feed_days: int = Field(default=7, ge=1, le=3_650)
 
 
 def load(path: Path) -> Config:

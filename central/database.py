@@ -1,45 +1,225 @@
 """Opens the ledger's database, the way its promises need, and brings its schema up to date."""
 
+import contextlib
+import fcntl
+import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    TextClause,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
+
+from wire.errors import Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
+#: PostgreSQL's advisory locks for items: few enough for its lock table, many enough to be apart.
+_ITEM_LOCK_CLASS, _ITEM_LOCKS = 0x6974656D, 256  # "item" in ASCII
+#: PostgreSQL ends a writing session that does nothing for this long inside a transaction: a central
+#: that hangs must not keep rows locked, and must not commit when it wakes up.
+STALLED_TRANSACTION_S = 4.0
+_CONNECT_TIMEOUT_S = 10
+#: A lease that cannot be renewed by then is tried again, while it still counts.
+_LEASE_TIMEOUT_S = 2.0
+#: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
+READERS_MAX = 10
+#: Writing connections: the ledger's thread, and the relay's for numbering and for listening.
+WRITERS_MAX = 3
+#: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
+_SCHEMA_LOCK = 0x646F636B
+
+#: In `meta`: below what a restored ledger announced before, so that no version is given twice.
+VERSION_FLOOR_KEY = "version_floor"
+#: serialization_failure, deadlock_detected
+_COLLISIONS = frozenset({"40001", "40P01"})
 
 
 class SchemaTooNew(Exception):
     """The database was written by a newer Docktally."""
 
 
+class InUse(Exception):
+    """A central runs on this database; the message says what to do."""
+
+
+class NoSuchDatabase(Exception):
+    """What the configuration names is not a database we can open; the message says what to do."""
+
+
+def is_shared(database: str) -> bool:
+    """Return whether other central processes may write this database too: PostgreSQL, by URL."""
+    return "://" in database
+
+
 def open_writer(database: str) -> Engine:
-    """Return an engine whose every transaction takes the write lock at once.
+    """Return an engine for short transactions that write.
 
     SQLite with deferred transactions answers "database is locked" in the middle of one, whatever
-    the timeout; BEGIN IMMEDIATE waits at the start instead.
+    the timeout; BEGIN IMMEDIATE waits at the start instead. PostgreSQL's are READ COMMITTED: a
+    conditional UPDATE that had to wait judges the row as the other one left it.
     """
-    return _open(database, begin="BEGIN IMMEDIATE", read_only=False)
+    if is_shared(database):
+        limit_ms = round(STALLED_TRANSACTION_S * 1_000)
+        return _open_postgres(
+            database,
+            {"idle_in_transaction_session_timeout": f"{limit_ms}ms"},
+            pool_size=WRITERS_MAX,
+        )
+    return _open_sqlite(database, begin="BEGIN IMMEDIATE", read_only=False)
 
 
 def open_reader(database: str) -> Engine:
     """Return an engine that can only read, each transaction from one snapshot."""
-    return _open(database, begin="BEGIN", read_only=True)
+    if is_shared(database):
+        settings = {
+            "default_transaction_isolation": "repeatable\\ read",
+            "default_transaction_read_only": "on",
+        }
+        return _open_postgres(database, settings, pool_size=READERS_MAX)
+    return _open_sqlite(database, begin="BEGIN", read_only=True)
 
 
-def _open(database: str, *, begin: str, read_only: bool) -> Engine:
-    if "://" in database:
-        return create_engine(database, pool_pre_ping=True)
+@contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """Give a transaction; raise Unavailable when the database is away."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        raise Unavailable(f"the ledger's database does not answer: {error.orig}") from error
+
+
+@contextlib.contextmanager
+def listening(engine: Engine, channel: str) -> Iterator[Callable[[float], None]]:
+    """Give what waits, for so many seconds at most, until somebody has notified the channel.
+
+    Raises Unavailable when the database is away. For PostgreSQL only.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # closed at the end: nobody else shall hear what it listens for
+            connection.exec_driver_sql(f"LISTEN {channel}")
+            driver: Any = connection.connection.dbapi_connection
+
+            def wait(timeout_s: float) -> None:
+                for _ in driver.notifies(timeout=timeout_s, stop_after=1):
+                    pass
+
+            yield wait
+    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
+        raise Unavailable(f"the ledger's database does not answer: {error}") from error
+
+
+def open_leases(database: str) -> Engine:
+    """Return an engine for renewing leases on a shared database: it answers soon, or not at all."""
+    limit_ms = round(_LEASE_TIMEOUT_S * 1_000)
+    settings = {"statement_timeout": f"{limit_ms}ms", "lock_timeout": f"{limit_ms}ms"}
+    return _open_postgres(database, settings, pool_size=1)
+
+
+@contextlib.contextmanager
+def claimed(database: str) -> Iterator[None]:
+    """Be the only central on an SQLite file while the context lasts; InUse when there is one.
+
+    The lock is on a file of its own, which stays: closing one on the database itself would drop
+    SQLite's locks. PostgreSQL is shared, so there this does nothing.
+    """
+    if is_shared(database):
+        yield
+        return
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{database}-central").open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise InUse(
+                f"{database} is in use by process {file.read().strip()}: one central for each "
+                "SQLite file; stop that one first, or move to PostgreSQL to run several"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextlib.contextmanager
+def using(engine: Engine) -> Iterator[Engine]:
+    """Give an engine, and close its connections afterwards."""
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int) -> Engine:
+    url = make_url(database)
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername != "postgresql+psycopg":
+        raise NoSuchDatabase(
+            f"{url.drivername} is not a kind of database that Docktally knows; write "
+            "postgresql://user:password@host/database, or the name of an SQLite file"
+        )
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    engine = create_engine(
+        url,
+        connect_args={
+            "options": options,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "tcp_user_timeout": round(STALLED_TRANSACTION_S * 1_000),
+        },
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        from psycopg.types.string import StrBinaryDumper, StrDumper
+
+        for usual in (StrBinaryDumper, StrDumper):
+            connection.adapters.register_dumper(str, _without_nul(usual))
+
+    return engine
+
+
+def _without_nul(usual: Any) -> type:
+    """Return what hands texts to psycopg: PostgreSQL's cannot hold U+0000, a picture stands in."""
+
+    class WithoutNul(usual):  # type: ignore[misc]
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{SYMBOL FOR NULL}"))
+
+    return WithoutNul
+
+
+def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
     Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         f"sqlite:///{database}",
@@ -49,7 +229,8 @@ def _open(database: str, *, begin: str, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        connection.execute("PRAGMA journal_mode=WAL")
+        if not read_only:  # it is in the file: a copy that is only looked at stays one file
+            connection.execute("PRAGMA journal_mode=WAL")
         # FULL: in WAL mode, NORMAL may forget the last commits in a power cut, after we acked them.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")  # verify checks them; a lookup per row costs
@@ -66,18 +247,37 @@ def _open(database: str, *, begin: str, read_only: bool) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version; raise SchemaTooNew when it is from the future."""
+    with engine.begin() as connection:
+        upgrade(connection)
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a version inside the open transaction, one process after the other."""
     config = AlembicConfig()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with engine.begin() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in known:
-            raise SchemaTooNew(
-                f"the database has schema {current}, which this version does not know; "
-                "install the Docktally version that wrote it, or a newer one"
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise SchemaTooNew(
+            f"the database has schema {current}, which this version does not know; "
+            "install the Docktally version that wrote it, or a newer one"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def collided(error: DBAPIError) -> bool:
+    """Return whether PostgreSQL ended this transaction for the sake of another one."""
+    return getattr(error.orig, "sqlstate", None) in _COLLISIONS
+
+
+def is_passing(error: BaseException) -> TypeGuard[DBAPIError]:
+    """Return whether the database, and not what was asked of it, is the trouble."""
+    return isinstance(error, OperationalError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def insert_or_ignore(connection: Connection, table: Table) -> Insert:
@@ -90,17 +290,44 @@ def upsert(
     table: Table,
     keys: Sequence[str],
     change: Callable[[Any], Mapping[str, Any]],
+    *,
+    among: ColumnElement[bool] | TextClause | None = None,
 ) -> Insert:
     """Return an INSERT that changes the row of the same `keys` instead, when there is one.
 
-    `change` is given the columns of the new row and returns what to set.
+    `change` is given the columns of the new row and returns what to set. `among` is the condition
+    of the unique index, when that is a partial one.
     """
     statement = _insert(dialect, table)
-    return cast(
-        "Insert",
-        statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)),
+    update = statement.on_conflict_do_update(
+        index_elements=list(keys), index_where=among, set_=change(statement.excluded)
     )
+    return cast("Insert", update)
 
 
 def _insert(dialect: str, table: Table) -> Any:
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
+
+
+def lock_items(connection: Connection, moving: Iterable[int], counting: Iterable[int]) -> None:
+    """Keep counts of these items and movements of other transactions apart until the commit.
+
+    Movements go on beside each other; a count waits until it is alone, as what it must post
+    depends on all of them. On SQLite every writer is alone already.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    alone = {item % _ITEM_LOCKS for item in counting}
+    numbers = sorted(alone | {item % _ITEM_LOCKS for item in moving})
+    if numbers:
+        connection.execute(
+            _LOCK_ITEMS, {"of": _ITEM_LOCK_CLASS, "numbers": numbers, "alone": sorted(alone)}
+        )
+
+
+#: In one order, so that two transactions never wait for each other in a circle.
+_LOCK_ITEMS = text(
+    "SELECT CASE WHEN n = ANY(CAST(:alone AS int[])) THEN pg_advisory_xact_lock(:of, n) "
+    "ELSE pg_advisory_xact_lock_shared(:of, n) END "
+    "FROM (SELECT unnest(CAST(:numbers AS int[])) AS n ORDER BY 1) AS wanted"
+)

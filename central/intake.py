@@ -8,17 +8,18 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import delete, insert, select
 
-from central import schema
-from central.alerts import Concern
-from central.arrivals import Applied, Arrival
-from central.outbound import Outbound
+from central import leases, schema
+from central.alerts import Announcement, Concern
+from central.arrivals import API_PREFIX, Applied, Arrival
+from central.retrying import until_done
+from central.tenure import Tenure
 from central.writer import Transaction, Writer
 from wire import codec
 from wire.errors import Malformed, Unavailable
@@ -38,6 +39,8 @@ QUARANTINE_ROWS_MAX = 10_000
 REJECTED_PER_ACK_MAX = 100
 _JSON = TypeAdapter(Any)
 
+Who = tuple[str, str]  # site, gateway
+
 
 @dataclass
 class Intake:
@@ -46,28 +49,28 @@ class Intake:
     link: Link
     topics: Topics
     writer: Writer
-    outbound: Outbound
-    tasks: asyncio.TaskGroup
+    tenure: Tenure
     lag_ms: float = 0.0
+    _tasks: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _arrived: deque[tuple[Message, Arrival, float]] = field(default_factory=deque)
     _events_waiting: int = 0
     _some: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Set once the first connection is there.
     connected: asyncio.Event = field(default_factory=asyncio.Event)
-    _session: uuid.UUID = field(default_factory=uuid.uuid4)
-    _gateways: dict[tuple[str, str], tuple[uuid.UUID, bool]] = field(default_factory=dict)
+    #: The session that each lease's gateways were told.
+    _sessions: dict[str, uuid.UUID] = field(default_factory=dict)
+    _gateways: dict[Who, GatewayState] = field(default_factory=dict)
 
     def on_message(self, message: Message) -> None:
-        """Take one message; called by the link, in order."""
+        """Take one message; called by the link, in order. What is another process's is dropped."""
         try:
             address = self.topics.parse(message.topic)
             match address.channel:
-                case "events":
+                case "events" if self.tenure.owns(address.site, address.name):
                     self._take(message, arrival(address, message.payload))
                     return
                 case "state" if message.payload:
                     self._gateway(address, codec.decode(GatewayState, message.payload))
-                case "alert" if message.payload and message.retain:
-                    self.outbound.heard_alert(address.name)
                 case _:
                     pass
         except Malformed as error:
@@ -86,11 +89,12 @@ class Intake:
 
     async def run(self) -> None:
         """Commit what arrives and answer, until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            while self._arrived:
-                await self._commit(self._next_group())
+        async with self._tasks:
+            while True:
+                await self._some.wait()
+                self._some.clear()
+                while self._arrived:
+                    await self._commit(self._next_group())
 
     def _next_group(self) -> list[tuple[Message, Arrival, float]]:
         group: list[tuple[Message, Arrival, float]] = []
@@ -115,17 +119,30 @@ class Intake:
         for message, _, _ in group:
             message.ack()
         for result in results:
-            if result.activity:
-                self._spawn(self.outbound.tell_activity(result.key[0], result.activity))
+            lines = [line.model_dump_json(exclude_none=True).encode() for line in result.activity]
+            if lines:
+                self._spawn(self._tell_activity(result.key[0], lines))
+
+    def tell(self, announcements: Sequence[Announcement]) -> None:
+        """Send the lines of the live feed among what a command of this process announced."""
+        for each in announcements:
+            if each.channel == "activity":
+                self._spawn(self._tell_activity(each.key[0], [each.body]))
+
+    async def _tell_activity(self, site: str, lines: Sequence[bytes]) -> None:
+        for line in lines:  # lossy
+            await self.link.publish(self.topics.activity(site), line, qos=0)
 
     def _answer(self, result: Applied) -> None:
         site, source, epoch = result.key
+        if not self.tenure.owns(site, source):
+            return  # its new owner answers
         ack = Ack(
             epoch=uuid.UUID(epoch),
             applied_seq=result.applied_seq,
             expect_seq=result.applied_seq + 1,
             rejected=result.rejected[-REJECTED_PER_ACK_MAX:],
-            central_session=self._session,
+            central_session=self._session_of(site, source),
         )
         delivery = DELIVERY["ack"]
         self._spawn(
@@ -137,53 +154,76 @@ class Intake:
             )
         )
 
+    def _session_of(self, site: str, gateway: str) -> uuid.UUID:
+        return self._sessions.setdefault(leases.of_gateway(site, gateway), uuid.uuid4())
+
     async def greet(self) -> None:
-        """Tell every gateway where its outbox stands, under a new session.
+        """Tell our gateways where their outboxes stand, under a new session.
 
         What the broker had for the old connection is gone with it; the new session makes gateways
         send again from there.
         """
-        self._session = uuid.uuid4()
         self.connected.set()
+        self._sessions.clear()
+        await until_done(self._answer_all)
 
+    def on_tenure(self, new: frozenset[str], lost: frozenset[str]) -> None:
+        """Greet the gateways that are ours now; what their last owner did not commit is gone."""
+        for name in new | lost:
+            self._sessions.pop(name, None)
+        if new:
+            self._spawn(until_done(lambda: self._answer_all(new)))
+        for who, state in self._gateways.items():
+            if leases.of_gateway(*who) in new:
+                self._judge(who, state, again=True)
+
+    async def _answer_all(self, only: Collection[str] | None = None) -> None:
         def marks(tx: Transaction) -> list[Applied]:
             table = schema.stream
-            rows = tx.connection.execute(select(table).order_by(table.c.seen_us, table.c.id))
+            gateways = select(table).where(~table.c.source.startswith(API_PREFIX, autoescape=True))
+            rows = tx.connection.execute(gateways.order_by(table.c.seen_us, table.c.id))
             return [Applied((r.site, r.source, r.epoch), r.applied_seq) for r in rows]
 
         newest = {mark.key[:2]: mark for mark in await self.writer.submit(marks)}
-        for mark in newest.values():
-            self._answer(mark)
+        for who, mark in newest.items():
+            if only is None or leases.of_gateway(*who) in only:
+                self._answer(mark)
 
     def _gateway(self, address: Address, state: GatewayState) -> None:
         who = (address.site, address.name)
-        session, online = self._gateways.get(who, (state.session, None))
-        if state.online == online and state.session == session:
+        known = self._gateways.get(who)
+        if known is not None and known.session == state.session and known.online == state.online:
             return
-        if online and not state.online and state.session != session:
+        if known is not None and known.session != state.session and known.online > state.online:
             return  # the Will of a connection that was replaced: the gateway lives
-        self._gateways[who] = (state.session, state.online)
+        self._gateways[who] = state
+        if self.tenure.owns(*who):
+            self._judge(who, state)
+
+    def _judge(self, who: Who, state: GatewayState, *, again: bool = False) -> None:
+        """Open or close the alert; `again`, for a state that its last owner may have judged."""
         ref = "/".join(who)
+        concern = Concern(
+            "gateway_offline",
+            ref,
+            "critical",
+            f"gateway {who[1]} is offline",
+            f"{state.outbox.pending} scans wait there. Nothing is lost: they are on "
+            "its disk. Check its power and network.",
+            who[0],
+        )
 
         def judge(tx: Transaction) -> None:
             if state.online:
-                tx.books.settle("gateway_offline", ref)
-            else:
-                tx.books.raise_alert(
-                    Concern(
-                        "gateway_offline",
-                        ref,
-                        "critical",
-                        f"gateway {address.name} is offline",
-                        f"{state.outbox.pending} scans wait there. Nothing is lost: they are on "
-                        "its disk. Check its power and network.",
-                        address.site,
-                    )
-                )
+                tx.books.settle(concern.kind, ref)
+            elif not (again and tx.books.alerts.is_open(tx.connection, concern.kind, ref)):
+                tx.books.raise_alert(concern)
 
         self._spawn(self.writer.submit(judge))
 
     def _quarantine(self, message: Message, reason: str) -> None:
+        if not self._is_ours(message.topic):
+            return
         log.warning("malformed message on %s: %s", message.topic, reason)
 
         def keep(tx: Transaction) -> None:
@@ -211,8 +251,16 @@ class Intake:
 
         self._spawn(self.writer.submit(keep))
 
+    def _is_ours(self, topic: str) -> bool:
+        """Return whether this process keeps what is wrong with a topic: all of them hear it."""
+        try:
+            address = self.topics.parse(topic)
+        except Malformed:
+            return self.tenure.leads
+        return self.tenure.owns(address.site, address.name)
+
     def _spawn(self, work: Awaitable[None]) -> None:
-        self.tasks.create_task(_quietly(work))
+        self._tasks.create_task(_quietly(work))
 
 
 async def _quietly(work: Awaitable[None]) -> None:
@@ -242,14 +290,16 @@ def _in_place(event: Event, seq: int) -> Event:
     return event
 
 
-class _Head(Batch):
+class Head(Batch):
+    """A batch whose events are not looked at yet."""
+
     events: tuple[Any, ...]  # decoded one by one below
 
 
 def _salvage(address: Address, payload: bytes, why: Malformed) -> Arrival:
     """Decode event by event, so that one bad event does not cost the good ones their place."""
     try:
-        head = codec.decode(_Head, payload)
+        head = codec.decode(Head, payload)
     except Malformed:
         raise why from None
     if head.gateway != address.name:

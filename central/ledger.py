@@ -5,33 +5,41 @@ The caller commits. Nothing here talks to the broker; what to tell it is returne
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, rules, schema, statements
+from central import catalogue, database, held, leases, posting, rules, schema, statements
 from central.alerts import Concern
-from central.arrivals import Applied, Arrival, StreamKey, activity_line
-from central.books import Books, Cause
+from central.arrivals import Applied, Arrival, StreamKey, activity_line, moment
+from central.books import ACTIVITY_LINES_MAX, Books
+from central.posting import Posting, Why
 from wire.events import Activity, Event, Rejected
 
-#: Lines of the live feed per transaction; the feed is for eyes, the ledger is the record.
-ACTIVITY_LINES_MAX = 20
-#: A code that nobody knows is shown to people up to this length; the event has all of it.
-CODE_SHOWN_MAX = 80
+_STATUS = {NoneType: "applied", rules.Held: "held", rules.Refused: "rejected"}
 
 
 @dataclass(slots=True)
 class _Stream:
     id: int
     applied_seq: int
+    latest_us: int
 
 
 @dataclass
 class Ledger:
-    """The one door for events. Keeps the high-water marks of all outboxes in memory."""
+    """The one door for events. Keeps the high-water marks of all outboxes in memory.
 
+    Where several processes write, `run` names this one: it is the epoch of what it records by
+    itself, since nobody else numbers those events. With `is_fenced` it is also the owner of leases,
+    and applies only what belongs to them.
+    """
+
+    run: str | None = None
+    is_fenced: bool = False
+    _epochs: dict[str, int] = field(default_factory=dict)
     _streams: dict[StreamKey, _Stream] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -39,15 +47,37 @@ class Ledger:
         self._streams.clear()
 
     def apply(
-        self, books: Books, arrivals: Sequence[Arrival], *, carefully: bool = False
+        self,
+        books: Books,
+        arrivals: Sequence[Arrival],
+        *,
+        carefully: bool = False,
+        borrowing: bool = False,
     ) -> list[Applied]:
         """Apply what is new. `carefully` gives each event a savepoint, so that one bad event,
-        which a database or a rule cannot digest, is parked instead of stopping its gateway.
+        which a database or a rule cannot digest, is parked instead of stopping its gateway. What
+        belongs to another process is left out; `borrowing` takes it all the same, for arrivals of
+        one gateway in a transaction of their own.
         """
         page = _Page(self, books)
+        if self.is_fenced and borrowing:
+            self.forget()  # only under a lease of ours are the marks ours alone
+            self._epochs.clear()
+            leases.borrow(books.connection, leases.of_gateway(arrivals[0].site, arrivals[0].source))
+        elif self.is_fenced:
+            arrivals = self._still_ours(books.connection, arrivals)
         return (
             [page.take(arrival) for arrival in arrivals] if carefully else page.take_all(arrivals)
         )
+
+    def _still_ours(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Return what our leases cover; nobody takes those before this transaction has ended."""
+        names = {leases.of_gateway(arrival.site, arrival.source) for arrival in arrivals}
+        held = leases.fence(connection, self.run or "", names)
+        if any(self._epochs.get(name) != epoch for name, epoch in held.items()):
+            self.forget()  # another process may have moved the marks since we last had it
+            self._epochs.update(held)
+        return [a for a in arrivals if leases.of_gateway(a.site, a.source) in held]
 
     def stream(self, connection: Connection, key: StreamKey, now_us: int) -> _Stream:
         """Return an outbox's row, made when this is its first message."""
@@ -59,7 +89,7 @@ class Ledger:
                 .values(site=site, source=source, epoch=epoch, applied_seq=0, seen_us=now_us)
                 .returning(table.c.id)
             ).scalar_one()
-            known = self._streams[key] = _Stream(number, 0)
+            known = self._streams[key] = _Stream(number, 0, 0)
         return known
 
     def mark(self, connection: Connection, key: StreamKey) -> int:
@@ -71,20 +101,20 @@ class Ledger:
         if key not in self._streams:
             table, (site, source, epoch) = schema.stream, key
             row = connection.execute(
-                select(table.c.id, table.c.applied_seq).where(
+                select(table.c.id, table.c.applied_seq, table.c.latest_us).where(
                     table.c.site == site, table.c.source == source, table.c.epoch == epoch
                 )
             ).first()
             if row is None:
                 return None
-            self._streams[key] = _Stream(row.id, row.applied_seq)
+            self._streams[key] = _Stream(row.id, row.applied_seq, row.latest_us)
         return self._streams[key]
 
     def move_mark(self, connection: Connection, now_us: int, streams: Iterable[_Stream]) -> None:
         """Store the high-water marks."""
         rows = [
-            {"i": stream.id, "seq": stream.applied_seq, "now": now_us}
-            for stream in sorted(streams, key=lambda stream: stream.id)
+            {"i": s.id, "seq": s.applied_seq, "now": now_us, "latest": s.latest_us}
+            for s in sorted(streams, key=lambda s: s.id)
         ]
         if rows:
             statements.write(connection, statements.MOVE_MARK, rows)
@@ -97,6 +127,7 @@ class _Page:
     ledger: Ledger
     books: Books
     rows: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
     activity_left: int = ACTIVITY_LINES_MAX
 
     def take_all(self, arrivals: Sequence[Arrival]) -> list[Applied]:
@@ -116,16 +147,19 @@ class _Page:
         for event in arrival.events:
             if event.seq != stream.applied_seq + 1:
                 continue
-            announced = len(self.books.announcements)
+            announced, latest_us = len(self.books.announcements), stream.latest_us
             alone = Arrival(arrival.site, arrival.source, arrival.epoch, event.seq, (event,))
             try:
                 with connection.begin_nested():
                     result = self.take_all([alone])[0]
                     self.books.flush()
             except (SQLAlchemyError, ArithmeticError, ValueError) as error:
+                if database.is_passing(error):
+                    raise
                 self.books.abandon(announced)
                 self.rows.clear()
-                stream.applied_seq = event.seq - 1
+                self.held.clear()
+                stream.applied_seq, stream.latest_us = event.seq - 1, latest_us
                 result = self._park(alone, f"{type(error).__name__}: {error}")
             fresh += result.fresh
             rejected.extend(result.rejected)
@@ -144,7 +178,10 @@ class _Page:
         keys = {k for e in events if rules.names_goods(e) for k in catalogue.keys_of(e)}
         books = self.books
         self.items = books.catalogue.find(books.connection, keys)
-        books.prepare(item.id for item in self.items.values())
+        counting = (self._item(event) for event in events if event.kind == "count")
+        books.counts.prepare(
+            (item.id for item in self.items.values()), (item.id for item in counting if item)
+        )
 
     def _apply(self, arrival: Arrival, touched: dict[int, _Stream]) -> Applied:
         books = self.books
@@ -161,13 +198,13 @@ class _Page:
         while True:
             seq = stream.applied_seq + 1
             if seq in events:
-                held = self._one(stream.id, site, arrival, events[seq], activity)
+                said = self._one(stream, site, arrival, events[seq], activity)
             elif seq in broken:
-                held = self._keep_broken(stream.id, arrival, seq, *broken[seq])
+                said = self._keep_broken(stream.id, arrival, seq, *broken[seq])
             else:
                 break
-            if held is not None:
-                rejected.append(held)
+            if said is not None:
+                rejected.append(said)
             stream.applied_seq = seq
             touched[stream.id] = stream
         fresh = stream.applied_seq - before
@@ -176,38 +213,37 @@ class _Page:
         )
 
     def _one(
-        self, stream: int, site: int, arrival: Arrival, event: Event, activity: list[Activity]
+        self, stream: _Stream, site: int, arrival: Arrival, event: Event, activity: list[Activity]
     ) -> Rejected | None:
         item = self._item(event)
-        held: rules.Held | None = None
-        booked = self._booked_before(arrival, event)
-        if booked:
-            pass
-        elif item is None and rules.names_goods(event):
-            held = self._unknown(arrival, event)
-        else:
-            held = self._post(stream, site, event, item)
-        status, code = ("held", held.code) if held else ("applied", None)
-        if booked:
-            status, code = "rejected", "booked_before"
+        occurred_us = moment(event, stream.latest_us, self.books.now_us)
+        if not event.recorded_late:
+            stream.latest_us = occurred_us
+        why: Why | None = None
+        status, code = "rejected", "booked_before"
+        if not self._booked_before(arrival, event):
+            why = self._post(Posting(stream.id, event.seq, site, occurred_us, event), item)
+            status, code = _STATUS[type(why)], why.code if why else ""
         self.rows.append(
             {
-                "stream": stream,
+                "stream": stream.id,
                 "seq": event.seq,
                 "uuid": str(event.id),
                 "kind": event.kind,
                 "status": status,
-                "code": code,
+                "code": code or None,
                 "scanner": event.scanner,
-                "occurred_us": int(event.event_time.timestamp() * 1_000_000),
+                "occurred_us": occurred_us,
                 "received_us": self.books.now_us,
                 "body": event.model_dump_json(exclude_none=True),
             }
         )
+        if isinstance(why, rules.Held):
+            self.held += held.hold(self.books, stream.id, arrival.site, arrival.source, event, why)
         if self.activity_left > 0:
             self.activity_left -= 1
-            activity.append(activity_line(arrival, event, item, held))
-        return Rejected(seq=event.seq, code=held.code, message=held.message) if held else None
+            activity.append(activity_line(arrival.source, event, item, why))
+        return Rejected(seq=event.seq, code=why.code, message=why.message) if why else None
 
     def _booked_before(self, arrival: Arrival, event: Event) -> bool:
         """Return whether a salvaged event was applied under its old number."""
@@ -224,79 +260,15 @@ class _Page:
             (self.items[key] for key in catalogue.keys_of(event) if key in self.items), None
         )
 
-    def _unknown(self, arrival: Arrival, event: Event) -> rules.Held:
-        code = catalogue.said(event)
-        shown = code if len(code) <= CODE_SHOWN_MAX else code[: CODE_SHOWN_MAX - 1] + "…"
-        self.books.raise_alert(
-            Concern(
-                "unknown_barcode",
-                code,
-                "warning",
-                f"unknown barcode {shown}",
-                f"Scanned at {event.scanner} of {arrival.source}: map it to an item.",
-                arrival.site,
-            )
-        )
-        return rules.Held("unknown_barcode", f"{shown} is in no catalogue row; the scan is kept")
-
-    def _post(
-        self, stream: int, site: int, event: Event, item: catalogue.Item | None
-    ) -> rules.Held | None:
-        books = self.books
-        cause = Cause(
-            stream, event.seq, int(event.event_time.timestamp() * 1_000_000), event.document
-        )
-        decision = rules.decide(event, item.each_per if item else 1)
-        lot = event.identifiers.lot or ""
-        match decision:
-            case rules.Held():
-                return decision
-            case rules.Undo(seq):
-                return self._undo(cause, seq)
-            case rules.Counted(location, quantity) if item:
-                place = books.catalogue.place(books.connection, site, location)
-                if not books.count(cause, item.id, lot, place, quantity):
-                    return rules.Held("superseded", f"a newer count of {location} is known")
-            case rules.Move(origin, target, quantity, reason) if item:
-                ends = (
-                    books.catalogue.place(books.connection, site, origin),
-                    books.catalogue.place(books.connection, site, target),
-                )
-                books.post(cause, item.id, lot, ends, quantity, reason)
-            case _:
-                pass
-        return None
-
-    def _undo(self, cause: Cause, seq: int) -> rules.Held | None:
-        books, entry, event = self.books, schema.entry, schema.event
-        self._write_events()
-        books.flush_entries()
-        rows = books.connection.execute(
-            select(entry)
-            .where(entry.c.stream == cause.stream, entry.c.seq == seq)
-            .order_by(entry.c.line)
-        ).all()
-        undone = {
-            row.reverses
-            for row in books.connection.execute(
-                select(entry.c.reverses).where(entry.c.reverses.in_([row.id for row in rows]))
-            )
-        }
-        if not rows or undone:
-            waiting = books.connection.execute(
-                update(event)
-                .where(event.c.stream == cause.stream, event.c.seq == seq, event.c.status == "held")
-                .values(status="rejected", code="undone")
-            )
-            if waiting.rowcount:
+    def _post(self, here: Posting, item: catalogue.Item | None) -> Why | None:
+        event, books = here.event, self.books
+        if item is None and rules.names_goods(event):
+            return held.unknown(event)
+        if event.kind == "undo" and event.undo_of is not None:
+            self._write_events()
+            if held.undo(books, here.stream, event.undo_of, event.scanner):
                 return None
-            return rules.Held("nothing_to_undo", f"scan {seq} posted nothing, or is undone already")
-        books.prepare({row.item for row in rows})
-        for row in rows:
-            # At the original's time: a count since then has already seen what really is there.
-            when = Cause(cause.stream, cause.seq, row.occurred_us, cause.ref)
-            books.reverse(when, row)
-        return None
+        return posting.post(books, here, item)
 
     def _keep_broken(
         self, stream: int, arrival: Arrival, seq: int, text: str, reason: str
@@ -358,6 +330,8 @@ class _Page:
         if self.rows:
             statements.write(self.books.connection, statements.ADD_EVENTS, self.rows)
             self.rows.clear()
+        held.write(self.books.connection, self.held)
+        self.held.clear()
 
     def _write(self, touched: Iterable[_Stream]) -> None:
         self._write_events()

@@ -13,17 +13,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select, tuple_
 
-from central import alerts, books, schema, statements, writer
+from central import alerts, books, database, schema, statements
 from central.alerts import Announcement
 from wire.errors import Unavailable
-from wire.events import Activity
 from wire.link import INFLIGHT_MAX, Link
 from wire.topics import DELIVERY, Topics
 
 log = logging.getLogger(__name__)
 
-#: How long after a commit the relay numbers its rows for the change feed, with all that came since.
-NUMBERING_DELAY_S = 0.01
 #: Rows read at once when everything is announced again.
 _PAGE_ROWS = 1_000
 
@@ -37,13 +34,11 @@ class Outbound:
     link: Link
     topics: Topics
     reader: Engine
-    writer: writer.Writer
     tasks: asyncio.TaskGroup
     _waiting: dict[Key, bytes] = field(default_factory=dict)
     _offered: set[Key] = field(default_factory=set)
     _open_alerts: set[str] = field(init=False)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
-    _unnumbered: asyncio.Event = field(default_factory=asyncio.Event)
     _sending: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -58,7 +53,6 @@ class Outbound:
             if each.channel == "alert":
                 (self._open_alerts.add if each.body else self._open_alerts.discard)(each.key[0])
         self._drained.clear()
-        self._unnumbered.set()
         self._pump()
 
     def _pump(self) -> None:
@@ -75,20 +69,6 @@ class Outbound:
         self._sending.discard(task)
         if not task.cancelled():
             self._pump()
-
-    async def number(self) -> None:
-        """Be the relay that gives outbox rows their feed_seq, until cancelled."""
-        numbered = writer.NUMBERED_MAX
-        while True:
-            if numbered < writer.NUMBERED_MAX:
-                await self._unnumbered.wait()
-                self._unnumbered.clear()
-                # After the rush of the commit that made the rows: telling people comes first.
-                await asyncio.sleep(NUMBERING_DELAY_S)
-            try:
-                numbered = await self.writer.submit(writer.number)
-            except Unavailable:
-                numbered = 0
 
     async def announce_all(self) -> None:
         """Offer the current value of everything, for a broker that may know nothing."""
@@ -115,13 +95,6 @@ class Outbound:
         if alert_id not in self._open_alerts:
             self.offer([Announcement("alert", (alert_id,), b"")])
 
-    async def tell_activity(self, site: str, lines: tuple[Activity, ...]) -> None:
-        """Send lines of the live feed; lossy."""
-        for line in lines:
-            await self.link.publish(
-                self.topics.activity(site), line.model_dump_json(exclude_none=True).encode(), qos=0
-            )
-
     async def _send(self, key: Key, body: bytes) -> None:
         channel, names = key
         is_alert = channel == "alert"
@@ -132,7 +105,7 @@ class Outbound:
             await self.link.publish(topic, body, qos=delivery.qos, retain=delivery.retain)
 
     def _alerts(self) -> list[Announcement]:
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             rows = connection.execute(
                 select(schema.alert).where(schema.alert.c.closed_us.is_(None))
             )
@@ -142,7 +115,7 @@ class Outbound:
         """Return announcements of the rows after a (site, item), and the last one's."""
         avail = schema.avail
         now_us = time.time_ns() // 1_000
-        with self.reader.begin() as connection:
+        with database.asking(self.reader) as connection:
             rows = connection.execute(
                 statements.AVAILABLE.where(tuple_(avail.c.site, avail.c.item) > after)
                 .order_by(avail.c.site, avail.c.item)

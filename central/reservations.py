@@ -3,27 +3,52 @@
 Each function is a command for the writer: it refuses by returning, never by raising.
 """
 
-import hashlib
 import json
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, select, update
 
-from central import schema
-from central.books import Cause
-from central.catalogue import Item
-from central.rules import Outside
+from central import database, grants, promises, schema, statements
+from central.grants import Line
+from central.requests import KEY_REUSED, Answer, fingerprint, problem
 from central.writer import Transaction
-from wire.events import Clock, Event, Identifiers
 
 #: Holds given back by one sweep; the next sweep takes the rest.
 EXPIRED_PER_SWEEP_MAX = 200
-API_SITE_SOURCE = "api"
-_EPOCH_KEY = "api_epoch"
+#: A request that names this site is granted by the first site that has all of it.
+ANY_SITE = "any"
+
+_reservation, _site = schema.reservation, schema.site
+
+_SITES = select(_site.c.id, _site.c.code).order_by(_site.c.priority, _site.c.id)
+_SITE = select(_site.c.id, _site.c.code).where(_site.c.code == bindparam("code"))
+_DECIDE = (
+    update(_reservation)
+    .where(_reservation.c.id == bindparam("number"))
+    .values(site=bindparam("at"), state=bindparam("new"), answer=bindparam("told"))
+)
+#: Work that another process has in hand is left to it.
+_EXPIRE = (
+    update(_reservation)
+    .where(
+        _reservation.c.id.in_(
+            select(_reservation.c.id)
+            .where(_reservation.c.state == "held", _reservation.c.expires_us < bindparam("now"))
+            .order_by(_reservation.c.expires_us)
+            .limit(EXPIRED_PER_SWEEP_MAX)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(state="expired")
+    .returning(_reservation.c.id)
+)
+
+
+#: By dialect, made at the first use: making a statement costs more than running it.
+_claims: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,311 +73,212 @@ class Request:
     def content(self) -> str:
         """Return what must be the same when the key is used again."""
         lines = sorted((line.sku, line.quantity) for line in self.lines)
-        text = json.dumps([self.site, self.ttl_s, lines, self.order_ref])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to tell the storefront: an HTTP status and a JSON body."""
-
-    status: int
-    body: dict[str, Any]
-
-
-def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
-    """Return a refusal in the form of RFC 9457."""
-    title = code.replace("_", " ")
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    return Answer(status, body | more)
+        return fingerprint(self.site, self.ttl_s, lines, self.order_ref)
 
 
 def reserve(tx: Transaction, request: Request) -> Answer:
-    """Hold all lines or none. A repeated key gets the first answer again, refusals included."""
-    table = schema.reservation
-    known = tx.connection.execute(
-        select(table).where(table.c.channel == request.channel, table.c.key == request.key)
-    ).first()
-    if known is not None:
-        if known.req_hash != request.content():
-            return problem(422, "key_reused", "this Idempotency-Key was used for another request")
-        stored = json.loads(known.answer)
-        return Answer(stored["status"], stored["body"])
-    expire(tx)
-    tx.books.flush()
-    site = tx.books.catalogue.site(tx.connection, request.site)
-    quantities: dict[str, int] = {}
-    for line in request.lines:  # two lines of one SKU are one demand, or each would pass alone
-        quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
-    found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in quantities])
-    items = {item.sku: item for item in found.values()}
-    granted, short = _take(tx, site, quantities, items)
+    """Hold all lines at one site, or none. A repeated key gets the first answer again."""
+    sites = _sites(tx, request.site)
+    if not sites:
+        return problem(404, "no_such_site", f"there is no site {request.site}")
+    answer = _held(tx, request, sites[0].code)
+    number = _claim(tx, request, sites[0].id, answer)
+    if number is None:
+        return _again(tx, request)
+    lines = _demand(tx, request)
+    site, short = _grant_somewhere(tx, request, number, sites, lines)
+    if short and expire(tx):  # what is over may be just what is missing
+        site, short = _grant_somewhere(tx, request, number, sites, lines)
     if short:
-        for row, quantity in granted:
-            _give_back(tx, row.item, row.site, quantity)
-        answer = problem(409, "out_of_stock", "not enough available", lines=short)
-        _store(tx, request, site, "rejected", answer)
+        answer = problem(409, "out_of_stock", "not enough available", site=site.code, lines=short)
+        _decide(tx, number, site.id, "rejected", answer)
         return answer
-    tx.books.announce([(row.item, row.site) for row, _ in granted])
-    expires_us = tx.now_us + request.ttl_s * 1_000_000
-    lines = [{"sku": sku, "quantity": quantities[sku]} for sku in sorted(quantities)]
-    answer = Answer(201, {"state": "held", "expires": _rfc3339(expires_us), "lines": lines})
-    number = _store(tx, request, site, "held", answer, granted)
-    return Answer(201, {"id": number, **answer.body})
+    if site is not sites[0]:
+        answer = _held(tx, request, site.code)
+        _decide(tx, number, site.id, "held", answer)
+    return replace(answer, body={"id": number, **answer.body})
+
+
+def _sites(tx: Transaction, code: str) -> Sequence[Any]:
+    if code == ANY_SITE:
+        return tx.connection.execute(_SITES).all()
+    return tx.connection.execute(_SITE, {"code": code}).all()
+
+
+def _held(tx: Transaction, request: Request, site: str) -> Answer:
+    expires = rfc3339(tx.now_us + request.ttl_s * 1_000_000)
+    lines = [{"sku": sku, "quantity": n} for sku, n in sorted(_totals(request).items())]
+    return Answer(201, {"state": "held", "site": site, "expires": expires, "lines": lines})
+
+
+def _totals(request: Request) -> dict[str, int]:
+    """Return the demand per SKU: two lines of one are one demand, or each would pass alone."""
+    totals: dict[str, int] = {}
+    for line in request.lines:
+        totals[line.sku] = totals.get(line.sku, 0) + line.quantity
+    return totals
+
+
+def _demand(tx: Transaction, request: Request) -> list[Line]:
+    """Return the lines in key order, so that two requests never wait in a circle."""
+    totals = _totals(request)
+    found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in totals])
+    lines = [Line(sku, n, found.get(f"sku:{sku}")) for sku, n in totals.items()]
+    return sorted(lines, key=lambda line: (line.item.id if line.item else 0, line.sku))
+
+
+def _claim(tx: Transaction, request: Request, site: int, answer: Answer) -> int | None:
+    """Make the reservation's row; None when there is one with this key already."""
+    row = {
+        "channel": request.channel, "key": request.key, "req_hash": request.content(),
+        "site": site, "state": "held", "created_us": tx.now_us,
+        "expires_us": tx.now_us + request.ttl_s * 1_000_000, "order_ref": request.order_ref,
+        "answer": _stored(answer),
+    }  # fmt: skip
+    dialect = tx.connection.dialect.name
+    if dialect not in _claims:
+        new = database.insert_or_ignore(tx.connection, _reservation)
+        _claims[dialect] = new.returning(_reservation.c.id)
+    return tx.connection.execute(_claims[dialect], row).scalar()
+
+
+def _again(tx: Transaction, request: Request) -> Answer:
+    known = tx.connection.execute(
+        select(_reservation).where(
+            _reservation.c.channel == request.channel, _reservation.c.key == request.key
+        )
+    ).one()
+    if known.req_hash != request.content():
+        return KEY_REUSED
+    stored = json.loads(known.answer)
+    granted = stored["status"] < 400
+    body = {"id": known.id, **stored["body"]} if granted else stored["body"]
+    return Answer(stored["status"], body)
+
+
+def _decide(tx: Transaction, number: int, site: int, state: str, answer: Answer) -> None:
+    row = {"number": number, "at": site, "new": state, "told": _stored(answer)}
+    tx.connection.execute(_DECIDE, row)
+
+
+def _stored(answer: Answer) -> str:
+    return json.dumps({"status": answer.status, "body": answer.body})
+
+
+def _grant_somewhere(
+    tx: Transaction, request: Request, number: int, sites: Sequence[Any], lines: Sequence[Line]
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the first site that granted all, or the one that comes closest and what is short."""
+    refusals: list[tuple[Any, list[dict[str, Any]]]] = []
+    for site in sites:
+        short = grants.grant(tx.books, request.channel, site.id, number, lines)
+        if not short:
+            return site, short
+        refusals.append((site, short))
+    return min(
+        refusals, key=lambda refusal: sum(s["requested"] - s["available"] for s in refusal[1])
+    )
 
 
 def commit(tx: Transaction, number: int) -> Answer:
-    """Make a hold an order. Needs no stock again; done twice it is done once."""
-    return _turn(tx, number, ("held",), "committed")
+    """Make a hold an order. Needs no stock again; done twice it is done once.
+
+    The state decides, not the clock. Too late, the answer says what is available by now.
+    """
+    answer = turn(tx, number, ("held",), "committed")
+    if answer.status == 409:
+        return replace(answer, body={**answer.body, "lines": _left_now(tx, number)})
+    return answer
 
 
 def release(tx: Transaction, number: int) -> Answer:
     """Give back what is not shipped yet. Never refused for lack of stock; done twice, done once."""
-    answer = _turn(tx, number, ("held", "committed"), "released")
+    answer = turn(tx, number, statements.OPEN_STATES, "released")
     if answer.body.get("changed"):
-        _return_lines(tx, number)
+        promises.give_back(tx.books, [number], "reservation")
     return answer
+
+
+def extend(tx: Transaction, number: int, ttl_s: int) -> Answer:
+    """Let a hold last until `ttl_s` from now."""
+    row = tx.connection.execute(
+        update(_reservation)
+        .where(_reservation.c.id == number, _reservation.c.state == "held")
+        .values(expires_us=tx.now_us + ttl_s * 1_000_000)
+        .returning(_reservation)
+    ).first()
+    if row is not None:
+        return state_of(row, changed=True)
+    known = find(tx, number)
+    if known is None:
+        return unknown(number)
+    return problem(409, f"is_{known.state}", f"reservation {number} is {known.state}, not held")
 
 
 def expire(tx: Transaction) -> int:
     """Give back holds whose time is over; return how many."""
-    table = schema.reservation
-    due = (
-        select(table.c.id)
-        .where(table.c.state == "held", table.c.expires_us < tx.now_us)
-        .order_by(table.c.id)
-        .limit(EXPIRED_PER_SWEEP_MAX)
-    )
-    numbers = tx.connection.execute(due).scalars().all()
-    for number in numbers:
-        if _turn(tx, number, ("held",), "expired").body.get("changed"):
-            _return_lines(tx, number)
+    numbers = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).scalars().all()
+    promises.give_back(tx.books, numbers, "reservation")
     return len(numbers)
 
 
-def ship(tx: Transaction, number: int) -> Answer:
-    """Post what is left of an order as shipped, from where there is most of it."""
-    row = _reservation(tx, number)
-    if row is None:
-        return _unknown(number)
-    if row.state == "done":
-        return _state(row, "done")
-    if row.state not in {"held", "committed"}:
-        return problem(409, "not_shippable", f"reservation {number} is {row.state}")
-    tx.books.flush()
-    line, item = schema.reservation_line, schema.item
-    lines = tx.connection.execute(
-        select(line, item.c.sku).join(item, item.c.id == line.c.item).where(line.c.res == number)
-        .order_by(line.c.item)
-    ).all()  # fmt: skip
-    tx.books.prepare(each.item for each in lines)
-    for each in lines:
-        _ship_line(tx, row, each)
-    tx.connection.execute(update(line).where(line.c.res == number).values(done=line.c.qty))
-    return _turn(tx, number, ("held", "committed"), "done")
-
-
-def _ship_line(tx: Transaction, row: Row[Any], line: Row[Any]) -> None:
-    left = line.qty - line.done
-    site = _site_code(tx, row.site)
-    order = row.order_ref or f"reservation:{row.id}"
-    customer = tx.books.catalogue.place(tx.connection, row.site, Outside.CUSTOMER)
-    cause = record(tx, site, "ship", line.sku, left, order)
-    for place, lot, quantity in _pick(tx, row.site, line.item, left):
-        tx.books.post(cause, line.item, lot, (place, customer), quantity, "ship")
-    tx.books.reserve(line.item, row.site, -left, "ship")
-
-
-def _pick(tx: Transaction, site: int, item: int, wanted: int) -> list[tuple[int, str, int]]:
-    """Return (location, lot, quantity) to take: the fullest bin first, then the docks.
-
-    The label is printed and the goods are gone: what no place has is taken from the fullest one
-    below zero, which opens an alert, rather than refused.
-    """
-    stock, place = schema.stock, schema.location
-    rows = tx.connection.execute(
-        select(stock.c.loc, stock.c.lot, stock.c.qty)
-        .join(place, place.c.id == stock.c.loc)
-        .where(stock.c.item == item, place.c.site == site, place.c.sellable == 1)
-        .order_by(place.c.kind != "bin", stock.c.qty.desc(), stock.c.loc, stock.c.lot)
-    ).all()
-    taken: list[tuple[int, str, int]] = []
-    for row in rows:
-        if wanted and row.qty > 0:
-            taken.append((row.loc, row.lot, min(wanted, row.qty)))
-            wanted -= taken[-1][2]
-    if wanted:  # rows there are: nothing was ever promised of an item that had no place
-        taken.append((rows[0].loc, rows[0].lot, wanted))
-    return taken
-
-
-def record(
-    tx: Transaction, site: str, kind: Any, sku: str, quantity: int, document: str | None
-) -> Cause:
-    """Write an event that came by HTTP, with a seq like any gateway's; return its cause."""
-    stream = tx.ledger.stream(tx.connection, (site, API_SITE_SOURCE, _epoch(tx)), tx.now_us)
-    stream.applied_seq += 1
-    tx.ledger.move_mark(tx.connection, tx.now_us, [stream])
-    event = Event(
-        seq=stream.applied_seq,
-        id=uuid.uuid4(),
-        kind=kind,
-        event_time=datetime.fromtimestamp(tx.now_us / 1e6, UTC),
-        clock=Clock(boot_id="central", monotonic_us=0, synced=True),
-        scanner=API_SITE_SOURCE,
-        document=document,
-        quantity=quantity,
-        identifiers=Identifiers(sku=sku),
-        raw=b"",
-    )
-    tx.connection.execute(
-        insert(schema.event).values(
-            stream=stream.id,
-            seq=event.seq,
-            uuid=str(event.id),
-            kind=kind,
-            status="applied",
-            scanner=event.scanner,
-            occurred_us=tx.now_us,
-            received_us=tx.now_us,
-            body=event.model_dump_json(exclude_none=True),
-        )
-    )
-    return Cause(stream.id, event.seq, tx.now_us, document)
-
-
-def _take(
-    tx: Transaction, site: int, quantities: dict[str, int], items: dict[str, Item]
-) -> tuple[list[tuple[Row[Any], int]], list[dict[str, Any]]]:
-    """Try every line in key order, so that two requests never wait for each other in a circle."""
-    avail = schema.avail
-    granted: list[tuple[Row[Any], int]] = []
-    short: list[dict[str, Any]] = []
-    for sku in sorted(quantities, key=lambda sku: items[sku].id if sku in items else 0):
-        quantity, item = quantities[sku], items.get(sku)
-        mine = (avail.c.item == (item.id if item else -1), avail.c.site == site)
-        row = tx.connection.execute(
-            update(avail)
-            .where(*mine, avail.c.on_hand - avail.c.reserved - avail.c.safety >= quantity)
-            .values(reserved=avail.c.reserved + quantity, ver=avail.c.ver + 1)
-            .returning(avail)
-        ).first()
-        if row is not None:
-            granted.append((row, quantity))
-            continue
-        left = tx.connection.execute(
-            select(avail.c.on_hand - avail.c.reserved - avail.c.safety).where(*mine)
-        ).scalar()
-        available = max(left or 0, 0)
-        short.append({"sku": sku, "requested": quantity, "available": available})
-    return granted, short
-
-
-def _give_back(tx: Transaction, item: int, site: int, quantity: int) -> None:
-    avail = schema.avail
-    tx.connection.execute(
-        update(avail)
-        .where(avail.c.item == item, avail.c.site == site)
-        .values(reserved=avail.c.reserved - quantity, ver=avail.c.ver + 1)
-    )
-    tx.books.announce([(item, site)])
-
-
-def _store(
-    tx: Transaction, request: Request, site: int, state: str, answer: Answer,
-    granted: Sequence[tuple[Row[Any], int]] = (),
-) -> int:  # fmt: skip
-    table = schema.reservation
-    number = tx.connection.execute(
-        insert(table)
-        .values(
-            channel=request.channel, key=request.key, req_hash=request.content(), site=site,
-            state=state, created_us=tx.now_us, expires_us=tx.now_us + request.ttl_s * 1_000_000,
-            order_ref=request.order_ref, answer="",
-        )
-        .returning(table.c.id)
-    ).scalar_one()  # fmt: skip
-    body = answer.body if state == "rejected" else {"id": number, **answer.body}
-    stored = json.dumps({"status": answer.status, "body": body})
-    tx.connection.execute(update(table).where(table.c.id == number).values(answer=stored))
-    if granted:
-        tx.connection.execute(
-            insert(schema.reservation_line),
-            [
-                {
-                    "res": number, "item": row.item, "qty": quantity, "done": 0,
-                    "g_on_hand": row.on_hand, "g_reserved": row.reserved,
-                    "g_safety": row.safety, "g_ver": row.ver,
-                }
-                for row, quantity in granted
-            ],
-        )  # fmt: skip
-    return int(number)
-
-
-def _turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answer:
+def turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answer:
     """Change the state if it is one of `states`; exactly one caller ever succeeds."""
-    table = schema.reservation
     turned = tx.connection.execute(
-        update(table)
-        .where(table.c.id == number, table.c.state.in_(states))
+        update(_reservation)
+        .where(_reservation.c.id == number, _reservation.c.state.in_(states))
         .values(state=new)
-        .returning(table.c.id)
+        .returning(_reservation)
     ).first()
-    row = _reservation(tx, number)
+    row = turned or find(tx, number)
     if row is None:
-        return _unknown(number)
-    if turned is None and row.state != new:
+        return unknown(number)
+    if row.state != new:
         return problem(409, f"is_{row.state}", f"reservation {number} is {row.state}, not {new}")
-    return _state(row, new, changed=turned is not None)
+    return state_of(row, changed=turned is not None)
 
 
-def _return_lines(tx: Transaction, number: int) -> None:
-    line, table = schema.reservation_line, schema.reservation
-    rows = tx.connection.execute(
-        select(line.c.item, table.c.site, (line.c.qty - line.c.done).label("left"))
-        .join(table, table.c.id == line.c.res)
-        .where(line.c.res == number)
-        .order_by(line.c.item)
-    ).all()
+def find(tx: Transaction, number: int, *, alone: bool = False) -> Row[Any] | None:
+    """Return a reservation's row; with `alone`, no other process changes it until the commit."""
+    query = select(_reservation).where(_reservation.c.id == number)
+    return tx.connection.execute(query.with_for_update() if alone else query).first()
+
+
+def _left_now(tx: Transaction, number: int) -> list[dict[str, Any]]:
+    """Return what a promise that is over would find now."""
     tx.books.flush()
-    for row in rows:
-        _give_back(tx, row.item, row.site, row.left)
+    line, item, avail = schema.reservation_line, schema.item, schema.avail
+    rows = tx.connection.execute(
+        select(item.c.sku, line.c.qty, avail.c.on_hand, avail.c.reserved, avail.c.safety)
+        .join(item, item.c.id == line.c.item)
+        .join(_reservation, _reservation.c.id == line.c.res)
+        .join(avail, (avail.c.item == line.c.item) & (avail.c.site == _reservation.c.site))
+        .where(line.c.res == number)
+        .order_by(item.c.sku)
+    ).all()
+    return [
+        {
+            "sku": row.sku,
+            "requested": row.qty,
+            "available": max(row.on_hand - row.reserved - row.safety, 0),
+        }
+        for row in rows
+    ]
 
 
-def _reservation(tx: Transaction, number: int) -> Row[Any] | None:
-    return tx.connection.execute(
-        select(schema.reservation).where(schema.reservation.c.id == number)
-    ).first()
+def state_of(row: Row[Any], *, changed: bool = False) -> Answer:
+    """Return a reservation's state as an answer; `changed` when this request made it so."""
+    body = {"id": row.id, "state": row.state, "order_ref": row.order_ref, "changed": changed}
+    if row.state == "held":
+        body["expires"] = rfc3339(row.expires_us)
+    return Answer(200, body)
 
 
-def _site_code(tx: Transaction, number: int) -> str:
-    return str(
-        tx.connection.execute(
-            select(schema.site.c.code).where(schema.site.c.id == number)
-        ).scalar_one()
-    )
-
-
-def _epoch(tx: Transaction) -> str:
-    """Return the epoch of central's own events: one per database."""
-    meta = schema.meta
-    epoch = tx.connection.execute(select(meta.c.value).where(meta.c.key == _EPOCH_KEY)).scalar()
-    if epoch is None:
-        epoch = str(uuid.uuid4())
-        tx.connection.execute(insert(meta).values(key=_EPOCH_KEY, value=epoch))
-    return str(epoch)
-
-
-def _state(row: Row[Any], state: str, *, changed: bool = False) -> Answer:
-    return Answer(
-        200, {"id": row.id, "state": state, "order_ref": row.order_ref, "changed": changed}
-    )
-
-
-def _unknown(number: int) -> Answer:
+def unknown(number: int) -> Answer:
+    """Return the refusal of a number that never was."""
     return problem(404, "no_such_reservation", f"there is no reservation {number}")
 
 
-def _rfc3339(moment_us: int) -> str:
+def rfc3339(moment_us: int) -> str:
+    """Return a moment as text, UTC."""
     return datetime.fromtimestamp(moment_us / 1e6, UTC).isoformat().replace("+00:00", "Z")

@@ -8,14 +8,17 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import catalogue, config, database
+from central import backup, catalogue, config, database
 from wire.settings import ConfigError
 
 _DEFAULT = Path("central.toml")
 _EXPECTED = (
     ConfigError,
     catalogue.CatalogueError,
+    backup.BackupError,
     database.SchemaTooNew,
+    database.NoSuchDatabase,
+    database.InUse,
     SQLAlchemyError,
     OSError,
 )
@@ -26,7 +29,9 @@ Command = Callable[[list[str]], int]
 def common_options(parser: argparse.ArgumentParser) -> None:
     """Add --config and --database."""
     parser.add_argument("--config", type=Path, help="configuration file (default: central.toml)")
-    parser.add_argument("--database", help="SQLite file, instead of the configured one")
+    parser.add_argument(
+        "--database", help="SQLite file or postgresql:// URL, instead of the configured one"
+    )
 
 
 def settings(arguments: argparse.Namespace) -> config.Config:

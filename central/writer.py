@@ -7,16 +7,18 @@ that raises makes the others run again without it; a refusal is therefore return
 import asyncio
 import logging
 import queue
+import random
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
 
-from central import schema, statements
+from central import database, outbox, statements
 from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
@@ -30,8 +32,10 @@ log = logging.getLogger(__name__)
 GROUP_MAX = 64
 #: Commands that may wait; whoever brings more is told to come back.
 QUEUE_MAX = 1_000
-#: Outbox rows that one commit numbers.
-NUMBERED_MAX = 5_000
+_ALONE = "alone"
+
+#: Pauses before a transaction is tried again that collided with another process's, at the longest.
+RETRY_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 Result = TypeVar("Result")
 
@@ -53,25 +57,45 @@ Command = Callable[[Transaction], Any]
 class _Waiting:
     command: Command
     future: "asyncio.Future[Any]"
-    careful: Command | None
+    careful: Command | None = None
+    #: SKUs whose availability it will change.
+    skus: Sequence[str] = ()
+    #: What may share a transaction with it, where other processes write too.
+    kind: str = "commands"
 
 
 @dataclass
 class Writer:
-    """Runs commands and hands their announcements to `on_commit`, in commit order, in the loop."""
+    """Runs commands and hands their announcements to `on_commit`, in commit order, in the loop.
+
+    `owner` names this process where several share the database: then events are applied only under
+    a lease of its own.
+    """
 
     engine: Engine
     sellable: Sequence[str]
+    owner: str | None = None
     on_commit: Callable[[list[Announcement]], None] = lambda _: None
     _queue: "queue.Queue[_Waiting | None]" = field(
         default_factory=lambda: queue.Queue(QUEUE_MAX), init=False
     )
     _catalogue: Catalogue = field(init=False)
-    _alerts: Alerts = field(default_factory=Alerts, init=False)
-    _ledger: Ledger = field(default_factory=Ledger, init=False)
+    _alerts: Alerts = field(init=False)
+    _ledger: Ledger = field(init=False)
+    _next: _Waiting | None = field(default=None, init=False)
+    _is_new_connection: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._catalogue = Catalogue(frozenset(self.sellable))
+        self._shared = self.engine.dialect.name == "postgresql"
+        self._alerts = Alerts(shared=self._shared)
+        event.listen(self.engine, "connect", self._on_connect)
+        run = self.owner or (str(uuid.uuid4()) if self._shared else None)
+        self._ledger = Ledger(run, is_fenced=self.owner is not None)
+
+    def _on_connect(self, _connection: object, _record: object) -> None:
+        # It may be another server by now, which lacks the last commits of the one that failed.
+        self._is_new_connection = True
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -84,26 +108,42 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def submit(
-        self, command: Callable[[Transaction], Result], careful: Command | None = None
+        self, command: Callable[[Transaction], Result], *, skus: Sequence[str] = ()
     ) -> "asyncio.Future[Result]":
         """Queue a command; the future has its result once that is committed.
 
-        It fails with Unavailable when the database cannot be written or too much is waiting.
-        `careful` is run in place of a command that raised when tried alone.
+        It fails with Unavailable when the database cannot be written or too much is waiting. `skus`
+        are those whose availability it will change: all that share a commit are locked in one
+        order, so that two processes never wait for each other in a circle.
         """
-        future: asyncio.Future[Result] = self._loop.create_future()
-        try:
-            self._queue.put_nowait(_Waiting(command, future, careful))
-        except queue.Full:
-            future.set_exception(Unavailable("central is busy; try again in a moment"))
-        return future
+        return self._queue_up(_Waiting(command, self._loop.create_future(), skus=skus))
 
-    def apply(self, arrivals: Sequence[Arrival]) -> "asyncio.Future[list[Applied]]":
-        """Queue arrived events."""
-        return self.submit(
-            lambda tx: tx.ledger.apply(tx.books, arrivals),
-            lambda tx: tx.ledger.apply(tx.books, arrivals, carefully=True),
+    def apply(
+        self, arrivals: Sequence[Arrival], *, borrowing: bool = False
+    ) -> "asyncio.Future[list[Applied]]":
+        """Queue arrived events. What fails even alone is tried again event by event.
+
+        `borrowing` applies those of one gateway even when another process is responsible for it.
+        """
+
+        def apply(tx: Transaction, *, carefully: bool = False) -> list[Applied]:
+            return tx.ledger.apply(tx.books, arrivals, carefully=carefully, borrowing=borrowing)
+
+        return self._queue_up(
+            _Waiting(
+                apply,
+                self._loop.create_future(),
+                lambda tx: apply(tx, carefully=True),
+                kind=_ALONE if borrowing else "events",
+            )
         )
+
+    def _queue_up(self, waiting: _Waiting) -> "asyncio.Future[Any]":
+        try:
+            self._queue.put_nowait(waiting)
+        except queue.Full:
+            waiting.future.set_exception(Unavailable("central is busy; try again in a moment"))
+        return waiting.future
 
     def _run(self) -> None:
         while True:
@@ -114,8 +154,13 @@ class Writer:
 
     def _take(self) -> list[_Waiting]:
         group: list[_Waiting] = []
-        waiting = self._queue.get()
+        waiting = self._next or self._queue.get()
+        self._next = None
         while waiting is not None:
+            if self._shared and group and (waiting.kind != group[0].kind or waiting.kind == _ALONE):
+                # Each locks its rows in key order, but not one after the other.
+                self._next = waiting
+                return group
             group.append(waiting)
             if len(group) == GROUP_MAX:
                 return group
@@ -129,35 +174,55 @@ class Writer:
 
     def _commit(self, group: list[_Waiting]) -> None:
         try:
-            results, announcements = self._transact([w.command for w in group])
-        except OperationalError as error:
-            self._forget()
-            reason = Unavailable(f"the ledger's database cannot be written: {error.orig}")
-            log.error("%s", reason)
-            self._tell(group, [reason] * len(group), [])
+            results, announcements = self._transact_again(group)
         except BaseException as error:  # noqa: BLE001  it is not swallowed: see below
             self._forget()
-            if len(group) > 1:
+            if database.is_passing(error):
+                away = Unavailable(f"the ledger's database cannot be written: {error.orig}")
+                log.error("%s", away)
+                self._tell(group, [away] * len(group), [])
+            elif len(group) > 1:
                 for waiting in group:
                     self._commit([waiting])
             elif (careful := group[0].careful) is not None:
                 log.warning("a command failed (%s); trying it piece by piece", error)
-                self._commit([_Waiting(careful, group[0].future, None)])
+                self._commit([_Waiting(careful, group[0].future, kind=group[0].kind)])
             else:
                 self._tell(group, [error], [])
         else:
             self._tell(group, results, announcements)
 
-    def _transact(self, commands: Sequence[Command]) -> tuple[list[Any], list[Announcement]]:
+    def _transact_again(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
+        """Run the commands, and again from the start while another process was in the way."""
+        for pause_s in RETRY_PAUSES_S:
+            try:
+                return self._transact(group)
+            except DBAPIError as error:
+                if not database.collided(error):
+                    raise
+                log.info("another process was in the way; trying again: %s", error.orig)
+            self._forget()
+            time.sleep(random.uniform(pause_s / 2, pause_s))
+        return self._transact(group)
+
+    def _transact(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
         now_us = time.time_ns() // 1_000
         with self.engine.begin() as connection:
+            if self._is_new_connection:
+                self._is_new_connection = False
+                self._forget()
             self._catalogue.refresh(connection)
+            if self._shared:
+                self._alerts.forget()
+                skus = sorted({sku for waiting in group for sku in waiting.skus})
+                if skus:
+                    connection.execute(statements.LOCK_AVAILABILITY, {"skus": skus})
             books = Books(connection, self._catalogue, self._alerts, now_us)
             transaction = Transaction(connection, books, self._ledger, now_us)
-            results = [command(transaction) for command in commands]
-            books.flush()
-            announcements = latest(books.announcements)
-            keep(connection, announcements, now_us)
+            results = [waiting.command(transaction) for waiting in group]
+            books.close()
+            announcements = outbox.latest(books.announcements)
+            outbox.keep(connection, announcements, now_us)
         return results, announcements
 
     def _forget(self) -> None:
@@ -182,43 +247,6 @@ class Writer:
         self._loop.call_soon_threadsafe(tell)
 
 
-def latest(announcements: Sequence[Announcement]) -> list[Announcement]:
-    """Return only the last announcement of each key: nobody needs the values in between."""
-    return list({(a.channel, a.key): a for a in announcements}.values())
-
-
-def keep(connection: Connection, announcements: Sequence[Announcement], now_us: int) -> None:
-    """Write announcements to the outbox, in the transaction that makes them true."""
-    if announcements:
-        statements.write(
-            connection,
-            statements.ADD_ANNOUNCEMENTS,
-            [
-                {
-                    "channel": a.channel,
-                    "agg_key": "/".join(a.key),
-                    "body": a.body.decode(),
-                    "created_us": now_us,
-                }
-                for a in announcements
-            ],
-        )
-
-
-def number(transaction: Transaction) -> int:
-    """Give waiting outbox rows their `feed_seq`, dense and in order; return how many it numbered.
-
-    Only the relay does this. A writer's own serial would not do: with several writers a reader's
-    cursor could pass a row that commits later.
-    """
-    table = schema.outbox
-    connection = transaction.connection
-    newest = connection.execute(select(func.max(table.c.feed_seq))).scalar() or 0
-    waiting = select(table.c.id).where(table.c.feed_seq.is_(None)).order_by(table.c.id)
-    rows = connection.execute(waiting.limit(NUMBERED_MAX)).scalars().all()
-    if rows:
-        connection.execute(
-            update(table).where(table.c.id == bindparam("i")).values(feed_seq=bindparam("f")),
-            [{"i": row, "f": newest + place} for place, row in enumerate(rows, 1)],
-        )
-    return len(rows)
+def number(transaction: Transaction) -> list[Announcement]:
+    """Number outgoing rows that wait for it; return them."""
+    return outbox.number(transaction.connection)

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "central": ("central.__main__", "main", "keep the ledger and tell every channel", "central"),
     "monitor": ("monitor.__main__", "main", "watch live stock in the terminal", "monitor"),
     "catalog": ("central.commands", "catalog", "import items, barcodes, locations", "central"),
+    "token": ("central.commands", "token", "make and revoke tokens of the HTTP API", "central"),
     "verify": ("central.commands", "prove", "prove that the ledger is right", "central"),
     "scanners": (
         "gateway.scanners_command",
@@ -26,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "gateway",
     ),
     "doctor": ("gateway.doctor", "main", "say what keeps this dock from scanning", "gateway"),
+    "backup": ("central.commands", "backup", "copy the ledger and prove the copy", "central"),
+    "restore": ("central.commands", "restore", "put a copy of the ledger back", "central"),
     "parse": ("gateway.parse", "main", "explain what a barcode means", "gateway"),
     "labels": ("gateway.label_sheet", "main", "print command and location labels", "labels"),
     "sim": ("firmware_sim.__main__", "main", "pretend to be scanners and storefronts", "sim"),

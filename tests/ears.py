@@ -1,5 +1,7 @@
 """Somebody who hears everything on a broker, and says anything there."""
 
+from collections.abc import Callable
+
 import paho.mqtt.client as paho
 
 from wire import codec
@@ -17,6 +19,8 @@ class Ears:
     def __init__(self, port: int) -> None:
         self.topics = Topics()
         self.newest: dict[str, bytes] = {}
+        #: Called with each message, in the order of their arrival.
+        self.tell: Callable[[str, bytes], object] = lambda _topic, _payload: None
         client = self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         client.on_connect = lambda *_: client.subscribe(f"{self.topics.root}/#", qos=1)
         client.on_message = self._hear
@@ -26,6 +30,7 @@ class Ears:
 
     def _hear(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
         self.newest[message.topic] = message.payload
+        self.tell(message.topic, message.payload)
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish bytes; return when the broker has them."""

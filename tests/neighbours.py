@@ -1,5 +1,6 @@
 """Real neighbours for tests on free ports, and waiting on conditions instead of sleeping."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -78,10 +79,11 @@ class Mosquitto:
 
     def stop(self) -> None:
         """End it in an orderly way."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
+        while self.process is not None:
+            self.process.terminate()  # it loses one that comes while it begins
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+                self.process = None
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -72,14 +72,16 @@ class Warehouse:
     def build(self) -> Self:
         """Make both."""
         goods = ("--seed", "7", "--site", SITE, "--out", str(self.folder))
-        files = [f"--{name}={self.folder / name}.csv" for name in ("items", "locations")]
-        for command in (
-            ("firmware_sim", "catalog", *goods),
-            ("docktally", "catalog", "import", *files, "--database", str(self.database)),
-        ):
-            result = run(*command)
-            assert result.returncode == 0, result.stderr
+        result = run("firmware_sim", "catalog", *goods)
+        assert result.returncode == 0, result.stderr
+        self.stock(str(self.database))
         return self
+
+    def stock(self, database: str) -> None:
+        """Import the catalogue into a ledger."""
+        files = [f"--{name}={self.folder / name}.csv" for name in ("items", "locations")]
+        result = run("docktally", "catalog", "import", *files, "--database", database)
+        assert result.returncode == 0, result.stderr
 
     def catalogue(self) -> catalog.Catalogue:
         """Return its items and places."""
@@ -94,23 +96,30 @@ class Site:
     broker: Mosquitto
     warehouse: Warehouse
     outbox: str = "disk_reserve_bytes = 0"
+    #: URL of a PostgreSQL ledger, instead of a file of its own.
+    url: str = ""
     programs: dict[str, Child] = field(default_factory=dict)
     api_port: int = field(default_factory=free_port)
     _starts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def __post_init__(self) -> None:
-        shutil.copy(self.warehouse.database, self.database)
-        self.api = CentralApi(f"http://127.0.0.1:{self.api_port}")
-        self._program(
-            "central", "central", "--database", str(self.database), "--port", str(self.api_port),
-            "--broker", f"127.0.0.1:{self.broker.port}",
-        )  # fmt: skip
+        if not self.url:
+            shutil.copy(self.warehouse.database, self.database)
+        self.api = self.central("central", self.api_port)
         for name in DOCKS:
             self._program(name, "gateway", "--config", str(self._configure(name)))
 
+    def central(self, name: str, port: int) -> CentralApi:
+        """Add a central process to be started; return its HTTP door."""
+        self._program(
+            name, "central", "--database", self.url or str(self.database), "--port", str(port),
+            "--broker", f"127.0.0.1:{self.broker.port}",
+        )  # fmt: skip
+        return CentralApi(f"http://127.0.0.1:{port}")
+
     @property
     def database(self) -> Path:
-        """Central's database."""
+        """Central's database, when it is a file."""
         return self.folder / "central.db"
 
     @property
@@ -217,7 +226,7 @@ class Site:
 
     def verify(self) -> None:
         """Assert that the ledger proves every sum."""
-        verify = run("docktally", "verify", "--database", str(self.database))
+        verify = run("docktally", "verify", "--database", self.url or str(self.database))
         assert verify.returncode == 0, verify.stdout + verify.stderr
 
     def assert_order(self) -> None:

@@ -25,6 +25,8 @@ from wire.ids import NAME_LENGTH_MAX
 
 #: The largest seq, epoch counter or stock figure on the wire: what a signed 64-bit column holds.
 COUNT_MAX = 2**63 - 1
+#: The most labelled units that one event can be about.
+QUANTITY_MAX = 10**9
 #: Longest free text in characters.
 TEXT_LENGTH_MAX = 2_000
 
@@ -120,13 +122,15 @@ class Event(Part):
     document: Text | None = None
     location: Name | None = None
     to_location: Name | None = None
-    quantity: Annotated[int, Field(ge=0, le=10**9)] = 1
+    to_site: Name | None = None
+    quantity: Annotated[int, Field(ge=0, le=QUANTITY_MAX)] = 1
     identifiers: Identifiers = Identifiers()
     symbology: str | None = None
     raw: Raw
     joined: tuple[Raw, ...] = ()
     warnings: tuple[str, ...] = ()
     reason: Text | None = None
+    note: Text | None = None
     undo_of: Seq | None = None
     repeat_of: Seq | None = None
 

@@ -80,12 +80,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker says for us when we vanish."""
+    """What the broker says for us when we vanish.
+
+    It says it after `delay_s`, and not at all when another connection under our client id was made
+    by then: so the next process can take a role over without anybody hearing that it was vacant.
+    """
 
     topic: str
     payload: bytes
     qos: int = 1
     retain: bool = True
+    delay_s: int = 0
 
 
 class _Confirmations(PersistentStorage):  # type: ignore[misc]  # gmqtt ships no types
@@ -193,9 +198,12 @@ class Link:
     async def _connect(self) -> None:
         confirmations = _Confirmations()
         self._acks = _Acks()
+        delay_s = self.will.delay_s if self.will else 0
         client = gmqtt.Client(
             self.client_id,
-            clean_session=True,
+            # The Will of a session that ends is sent at once, so one that waits needs a session.
+            clean_session=not delay_s,
+            session_expiry_interval=delay_s,
             # gmqtt would otherwise acknowledge before our handler has even seen the message.
             optimistic_acknowledgement=not self.manual_ack,
             will_message=self._will_message(),
@@ -276,7 +284,8 @@ class Link:
         if self.will is None:
             return None
         will = self.will
-        return gmqtt.Message(will.topic, will.payload, qos=will.qos, retain=will.retain)
+        delay = {"will_delay_interval": will.delay_s} if will.delay_s else {}
+        return gmqtt.Message(will.topic, will.payload, qos=will.qos, retain=will.retain, **delay)
 
     def _say(self, *, up: bool, reason: str) -> None:
         log.log(logging.INFO if up else logging.WARNING, reason)

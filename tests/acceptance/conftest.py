@@ -11,6 +11,7 @@ from firmware_sim.journal import Journal
 from firmware_sim.runner import Numbers
 from hands import Grab, Hand
 from neighbours import Mosquitto
+from postgres import Postgres
 from sites import Site, Warehouse
 
 
@@ -26,6 +27,18 @@ def site(tmp_path: Path, mosquitto: Mosquitto, warehouse: Warehouse) -> Iterator
     site = Site(tmp_path, mosquitto, warehouse)
     yield site
     site.end()
+
+
+@pytest.fixture
+def shared_site(
+    tmp_path: Path, mosquitto: Mosquitto, warehouse: Warehouse, postgres: Postgres
+) -> Iterator[Site]:
+    """Give a site whose ledger is on PostgreSQL, with its catalogue."""
+    site = Site(tmp_path, mosquitto, warehouse, url=postgres.create())
+    warehouse.stock(site.url)
+    yield site
+    site.end()
+    postgres.drop(site.url)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 import tty
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,9 +23,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.config import OutboxLimits
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
-from ledgers import EACH, new_database, scan
+from ledgers import EACH, new_database, scan, stock_catalogue
 from measure import cpu_s, process, show, usage
 from neighbours import Mosquitto, free_port, wait_until
+from postgres import Postgres
 from wire.events import Event
 
 pytestmark = [pytest.mark.bench, pytest.mark.broker]
@@ -88,9 +89,10 @@ def press(master: int, ear: Ear, count: int) -> list[float]:
 
 
 @contextmanager
-def central(folder: Path, mosquitto: Mosquitto) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a real central."""
-    command = ["-m", "central", "--database", new_database(folder), "--log-level", "warning"]
+def central(folder: Path, mosquitto: Mosquitto, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Run a real central, on a file of its own or on the database named."""
+    name = url or new_database(folder)
+    command = ["-m", "central", "--database", name, "--log-level", "warning"]
     command += ["--broker", f"127.0.0.1:{mosquitto.port}", "--port", str(free_port())]
     with process(*command, log=folder / "central.log") as running:
         yield running
@@ -142,6 +144,34 @@ def test_scan_to_availability(tmp_path: Path, mosquitto: Mosquitto) -> None:
     print(
         f"ratio      p50 {ours[0] / low[0]:.2f}x (goal 2x)   p99 {ours[1] / low[1]:.2f}x (goal 3x)"
     )
+    os.close(master)
+    os.close(slave)
+
+
+@pytest.mark.postgres
+def test_scan_to_availability_through_another_process(
+    tmp_path: Path, mosquitto: Mosquitto, durable: Postgres
+) -> None:
+    """The same on PostgreSQL: one process has the gateway, and another one tells the broker."""
+    url = durable.create()
+    stock_catalogue(url, tmp_path)
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with ExitStack() as programs:
+        for name in ("leader", "owner"):
+            folder = tmp_path / name
+            folder.mkdir()
+            programs.enter_context(central(folder, mosquitto, url))
+            time.sleep(5)  # the second one gets its share of the gateways, "gate" among them
+        programs.enter_context(gateway(tmp_path, mosquitto, os.ttyname(slave)))
+        ear = Ear(mosquitto.port, "docktally/v1/main/availability/VALVE")
+        wait_until(functools.partial(warmed, master, ear), "the first scan arrives")
+        press(master, ear, 20)
+        delays = press(master, ear, SCANS_PER_S * SECONDS)
+        ear.stop()
+    print()
+    show("two on PG", delays)
+    print("goal       p99 50 ms")
     os.close(master)
     os.close(slave)
 

@@ -1,20 +1,16 @@
 """The ledger: each scan once, in order, every sum right. Each test ends with a proof (verify)."""
 
-import random
 import uuid
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
-from central import database, rules, schema, verify
+from central import database, rules
 from central.arrivals import Arrival
-from central.writer import Writer, number
-from ledgers import CASE, EACH, SELLABLE, Site, new_database, scan
+from central.writer import Writer
+from ledgers import CASE, EACH, SELLABLE, NewLedger, Site, scan
 from wire.events import Event, Identifiers, Origin
 
 
@@ -177,30 +173,6 @@ async def test_physical_facts_post_below_zero(site: Site) -> None:
     assert site.rows(open_alerts) == []
 
 
-async def test_a_count_sets_the_place_right(site: Site) -> None:
-    """The difference is posted against ADJUST; the count itself is the record."""
-    await site.do(quantity=10)
-    await site.do("count", quantity=7, minute=1)
-    assert site.places() == {"DOCK-1": 7, "ADJUST": 3, "SUPPLIER": -10}
-
-
-async def test_what_happened_before_a_count_is_in_it(site: Site) -> None:
-    """A scan that arrives after a count, but was made before it, does not count twice."""
-    await site.do("count", quantity=7, minute=10)
-    await site.do(quantity=5, minute=3)
-    assert site.places()["DOCK-1"] == 7
-    await site.do(quantity=5, minute=12)
-    assert site.places()["DOCK-1"] == 12
-
-
-async def test_an_older_count_is_superseded(site: Site) -> None:
-    """A late count changes nothing once a newer one is known."""
-    await site.do("count", quantity=7, minute=10)
-    late = await site.do("count", quantity=99, minute=5)
-    assert late.rejected[0].code == "superseded"
-    assert site.places()["DOCK-1"] == 7
-
-
 async def test_undo_takes_back_exactly_once(site: Site) -> None:
     """An undo reverses every entry of its event; a second one is refused as a value."""
     await site.do(quantity=4)
@@ -220,7 +192,9 @@ async def test_undo_of_a_held_scan_drops_it(site: Site) -> None:
     """What waits for a person and is taken back waits no more."""
     await site.do(identifiers=Identifiers(text="nobody knows"))
     await site.do("undo", undo_of=1)
-    assert site.rows("SELECT status, code FROM event WHERE seq = 1") == [("rejected", "undone")]
+    assert site.rows("SELECT status FROM event WHERE seq = 1") == [("held",)]
+    assert site.rows("SELECT seq, status, who FROM settlement") == [(1, "undone", "dock-1")]
+    assert site.open_alerts() == []
 
 
 async def test_unreadable_scans_are_recorded(site: Site) -> None:
@@ -271,7 +245,13 @@ async def test_an_indigestible_event_is_parked_alone(
 async def test_entries_cannot_be_changed(site: Site) -> None:
     """The database itself refuses UPDATE and DELETE of the journal."""
     await site.do()
-    for statement in ("UPDATE entry SET qty = 2", "DELETE FROM entry"):
+    await site.do(identifiers=Identifiers(text="nobody knows"))
+    await site.do("undo", undo_of=2)
+    tables = ("entry SET qty = 2", "event SET kind = 'x'", "settlement SET who = 'me'")
+    for statement in (
+        *(f"UPDATE {table}" for table in tables),
+        *(f"DELETE FROM {table.split()[0]}" for table in tables),
+    ):
         with pytest.raises(DatabaseError, match="append-only"), site.writer.engine.begin() as tx:
             tx.execute(text(statement))
 
@@ -288,57 +268,9 @@ async def test_availability_versions_only_grow(site: Site) -> None:
     assert b'"on_hand":5' in bodies[-1]
 
 
-_STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["receive", "ship", "move", "count"]),
-        st.integers(1, 9),
-        st.integers(0, 30),
-        st.sampled_from([("DOCK-1", "A-1"), ("A-1", "DOCK-1")]),
-    ),
-    min_size=1,
-    max_size=12,
-)
-
-
-@given(_STEPS, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_arrival_order_does_not_matter(
-    tmp_path_factory: pytest.TempPathFactory,
-    steps: list[tuple[str, int, int, tuple[str, str]]],
-    shuffle: random.Random,
-) -> None:
-    """Late, shuffled gateways end at the stock that the order of happening gives."""
-    moments = sorted(range(len(steps)), key=lambda n: (steps[n][2], n))
-    happened = {n: rank for rank, n in enumerate(moments)}
-    arrived = list(range(len(steps)))
-    shuffle.shuffle(arrived)
-    results = []
-    for order in (moments, arrived):
-        path = new_database(tmp_path_factory.mktemp("order"))
-        engine, reader = database.open_writer(path), database.open_reader(path)
-        async with Writer(engine, SELLABLE) as writer:
-            for n in order:
-                kind, quantity, _, (here, there) = steps[n]
-                event = scan(
-                    1, kind, quantity=quantity, minute=happened[n], location=here,
-                    to_location=there if kind == "move" else None,
-                )  # fmt: skip
-                # Each scan from a gateway of its own, so that any order of arrival is legal.
-                await writer.apply([Arrival("main", f"gate-{n}", uuid.uuid4(), 1, (event,))])
-            site = Site(writer, reader)
-            places = site.places()
-            results.append({place: places.get(place, 0) for place in ("DOCK-1", "A-1")})
-            while await writer.submit(number):
-                pass
-        assert verify.run(reader) == []
-        reader.dispose()
-        engine.dispose()
-    assert results[0] == results[1]
-
-
-async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
-    """A second process on the same file goes on at the high-water mark."""
-    path = new_database(tmp_path)
+async def test_what_is_committed_survives_a_new_writer(new_ledger: NewLedger) -> None:
+    """A second process on the same database goes on at the high-water mark."""
+    path = new_ledger()
     epoch = uuid.uuid4()
     for seq in (1, 2):
         engine = database.open_writer(path)
@@ -347,25 +279,3 @@ async def test_what_is_committed_survives_a_new_writer(tmp_path: Path) -> None:
             done = await writer.apply([Arrival("main", "gate", epoch, 1, events)])
         engine.dispose()
         assert (done[0].fresh, done[0].applied_seq) == (1, seq)
-
-
-def test_the_migrations_make_the_tables_that_the_code_queries(tmp_path: Path) -> None:
-    """schema.py and the numbered migrations describe one database."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    engine = database.open_writer(new_database(tmp_path))
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, schema.metadata) == []
-    engine.dispose()
-
-
-def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
-    """An old program does not touch a newer schema; it says what to install."""
-    engine = database.open_writer(new_database(tmp_path))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(database.SchemaTooNew, match="9999"):
-        database.migrate(engine)
-    engine.dispose()

@@ -15,7 +15,7 @@ async def test_open_alerts_survive_a_restart_of_central(site: Site) -> None:
     await site.do(identifiers=Identifiers(text="NOBODY-KNOWS-THIS"))
     link = Link(Broker(), "away", lambda _: None)
     async with asyncio.TaskGroup() as tasks:
-        outbound = Outbound(link, Topics(), site.reader, site.writer, tasks)
+        outbound = Outbound(link, Topics(), site.reader, tasks)
         ((open_alert,),) = ([a.key[0]] for a in outbound._alerts())
         outbound.heard_alert(open_alert)
         assert outbound._offered == set()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from central import api
+from central import api, settling
 from ledgers import EACH, Site
 from wire.events import Identifiers
 
@@ -15,7 +15,7 @@ BASE = "http://central"
 @pytest.fixture
 async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the real application on a real ledger."""
-    app = api.build(site.writer, site.reader, None, "1.2.3")
+    app = api.build(site.writer, site.reader, api.Settings("1.2.3"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
         yield client
 
@@ -50,7 +50,9 @@ async def test_reserve_commit_ship(site: Site, http: httpx.AsyncClient) -> None:
         "sku": "VALVE", "site": "main", "name": "valve DN25", "on_hand": 3, "reserved": 0,
         "safety": 0, "available": 3, "version": 0,
     }  # fmt: skip
-    assert stock["locations"] == [{"site": "main", "location": "DOCK-1", "lot": "", "quantity": 3}]
+    assert stock["locations"] == [
+        {"site": "main", "location": "DOCK-1", "lot": "", "expires": None, "quantity": 3}
+    ]
 
 
 async def test_a_shortage_is_a_problem_document(http: httpx.AsyncClient) -> None:
@@ -69,7 +71,7 @@ async def test_a_shortage_is_a_problem_document(http: httpx.AsyncClient) -> None
         (order(lines=[]), "lines"),
         (order(ttl_s=10**9), "ttl_s"),
         (order(colour="red"), "colour"),
-        ({}, "channel"),
+        ({}, "site"),
     ],
 )
 async def test_bad_requests_say_which_field(
@@ -114,6 +116,10 @@ async def test_events_show_what_they_posted(site: Site, http: httpx.AsyncClient)
     ]  # fmt: skip
     after = (await http.get("/v1/events", params={"limit": 1})).json()["next"]
     assert (await http.get("/v1/events", params={"after": after})).json()["items"] == items[1:]
+    assert items[1]["settled"] is None
+    await site.run(settling.dismiss_held, 2, "api:office")
+    items = (await http.get("/v1/events")).json()["items"]
+    assert items[1]["settled"] == {"status": "dismissed", "by": "api:office"}
 
 
 async def test_ledger_and_alerts(site: Site, http: httpx.AsyncClient) -> None:
@@ -134,7 +140,7 @@ async def test_unknown_things_are_404(http: httpx.AsyncClient) -> None:
 
 async def test_a_token_closes_the_door(site: Site) -> None:
     """With a token every request needs it, but the health check; a wrong one is refused."""
-    app = api.build(site.writer, site.reader, "secret", "1.2.3")
+    app = api.build(site.writer, site.reader, api.Settings("1.2.3", "secret"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/v1/stock")).status_code == 401

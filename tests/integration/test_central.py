@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ledgers import NOON, new_database, scan
 from neighbours import DEADLINE_S, Mosquitto, free_port, wait_until
-from wire.events import Batch, ClockState, GatewayState, OutboxState
+from wire.events import Batch, ClockState, GatewayState, Identifiers, OutboxState
 
 pytestmark = pytest.mark.broker
 
@@ -46,9 +46,16 @@ class Central:
         """Start it and return once it answers."""
         command = [sys.executable, "-m", "central", "--database", self.database]
         command += ["--broker", f"127.0.0.1:{self.mosquitto.port}", "--port", str(self.port)]
+        heard = self.heard.qsize()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
         wait_until(self.healthy, "central answers")
+        wait_until(lambda: self.is_online(heard), "central hears gateways")
+
+    def is_online(self, since: int) -> bool:
+        """True when central has said so after that many messages."""
+        said = list(self.heard.queue)[since:]
+        return any(topic == "central/state" and body.get("online") for topic, body in said)
 
     def healthy(self) -> bool:
         """True when the health check is answered."""
@@ -152,16 +159,19 @@ def test_everything_is_announced_again_to_a_wiped_broker(central: Central) -> No
     central.mosquitto.kill()
     central.mosquitto.wipe()
     central.mosquitto.start()
-    again = central.wait_for("main/gate/ack", applied_seq=2)
-    assert again["central_session"] != first["central_session"]
-    wanted = {"main/availability/VALVE", "central/state"}
-    wait_until(lambda: wanted <= dict(central.heard.queue).keys(), "all is announced again")
-    seen = dict(central.heard.queue)
+    seen: dict[str, dict[str, Any]] = {}
+
+    def is_told() -> bool:
+        while not central.heard.empty():
+            seen.update([central.heard.get()])
+        topics = {"main/gate/ack", "main/availability/VALVE", "central/state"}
+        return topics <= seen.keys() and any(topic.startswith("alerts/") for topic in seen)
+
+    wait_until(is_told, "all is announced again")
+    assert seen["main/gate/ack"]["applied_seq"] == 2
+    assert seen["main/gate/ack"]["central_session"] != first["central_session"]
     assert seen["main/availability/VALVE"]["on_hand"] == -4
     assert seen["central/state"]["online"] is True
-    wait_until(
-        lambda: any(topic.startswith("alerts/") for topic, _ in central.heard.queue), "alerts too"
-    )
 
 
 def test_kill_dash_nine_leaves_the_will_and_loses_nothing(central: Central) -> None:
@@ -228,6 +238,16 @@ def test_a_gateway_that_dies_is_an_alert_and_a_late_will_is_none(central: Centra
         assert kinds.count("gateway_offline") == is_open
 
 
+def test_a_second_central_on_one_file_is_refused(central: Central) -> None:
+    """One sentence, exit code 1; the first one goes on."""
+    command = [sys.executable, "-m", "central", "--database", central.database, "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert central.process is not None
+    assert f"in use by process {central.process.pid}" in second.stderr
+    assert central.healthy()
+
+
 def test_a_taken_port_is_said(central: Central, tmp_path: Path) -> None:
     """One sentence, exit code 1."""
     command = [sys.executable, "-m", "central", "--database", str(tmp_path / "other.db")]
@@ -236,3 +256,22 @@ def test_a_taken_port_is_said(central: Central, tmp_path: Path) -> None:
     assert second.returncode == 1
     assert "docktally central:" in second.stderr
     assert "in use" in second.stderr
+
+
+def test_an_import_settles_what_was_held_also_after_a_kill(
+    central: Central, tmp_path: Path
+) -> None:
+    """`docktally catalog import` beside a running central: scans, levels and the live feed."""
+    stranger = Identifiers(text="NEW-1")
+    central.publish("main/gate/events", batch(uuid.uuid4(), *range(1, 301), identifiers=stranger))
+    central.wait_for("main/gate/ack", applied_seq=300)
+    items = tmp_path / "more.csv"
+    items.write_text("sku,name,barcode,each_per,site,safety\nPUMP,pump,NEW-1,2,main,100\n")
+    command = [sys.executable, "-m", "docktally", "catalog", "import", "--items", str(items)]
+    subprocess.run([*command, "--database", central.database], check=True)
+    assert central.process is not None
+    central.process.kill()
+    central.process.wait()
+    central.start()
+    central.wait_for("main/availability/PUMP", on_hand=600, safety=100, available=500)
+    wait_until(lambda: central.get("/v1/alerts") == {"items": []}, "the alert is closed")

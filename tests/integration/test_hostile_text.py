@@ -10,7 +10,7 @@ import pytest
 
 from central import api, catalogue, intake
 from central.alerts import Concern
-from ledgers import Site, scan
+from ledgers import EACH, Site, scan
 from wire import codec, events
 from wire.errors import Malformed
 from wire.events import Batch, Identifiers
@@ -52,7 +52,7 @@ async def test_an_alert_about_something_long_is_still_told(site: Site) -> None:
 
 def client(site: Site) -> httpx.AsyncClient:
     """Return a client of the HTTP door."""
-    app = api.build(site.writer, site.reader, None, "1")
+    app = api.build(site.writer, site.reader, api.Settings("1"))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://central")
 
 
@@ -72,6 +72,22 @@ async def test_a_person_closes_an_alert(site: Site) -> None:
         await site.do(**unknown)
         (again,) = (await http.get("/v1/alerts")).json()["items"]
     assert (again["id"], again["count"]) == (alert["id"], 1)
+
+
+async def test_a_zero_byte_in_an_order_stops_nothing(site: Site) -> None:
+    """Text with U+0000, from a barcode or a shop, is kept; a database may draw it as a picture."""
+    await site.do(quantity=2, location="A\0-1", identifiers=Identifiers(gtin14=EACH, lot="L\0"))
+    order = {
+        "channel": "w\0eb", "site": "main", "order_ref": "\0",
+        "lines": [{"sku": "VALVE", "quantity": 1}],
+    }  # fmt: skip
+    async with client(site) as http:
+        held = await http.post("/v1/reservations", json=order, headers={"Idempotency-Key": "k"})
+        assert held.status_code == 201
+        shipped = await http.post(f"/v1/reservations/{held.json()['id']}/ship")
+        assert shipped.json()["state"] == "done"
+        assert (await http.get("/v1/events")).status_code == 200
+    assert site.available() == (1, 0)
 
 
 @pytest.mark.parametrize("junk", [7, None, "text", [], {}, {"seq": 2}])

@@ -1,0 +1,90 @@
+"""Who calls, and what they may do: bearer tokens with scopes, some of them bound to a channel."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
+
+from central import tokens
+from central.tokens import SCOPES, Caller, Scope
+
+#: A token that was revoked may work this much longer; a lookup for each request would cost more.
+_REMEMBERED_S = 5.0
+_REMEMBERED_MAX = 1_000
+_EVERYBODY = Caller("everybody on this machine", frozenset(SCOPES), None)
+_OWNER = Caller("the token of central's configuration", frozenset(SCOPES), None)
+_bearer = HTTPBearer(auto_error=False, description="`docktally token create` makes one")
+
+
+@dataclass
+class Access:
+    """Knows callers by their token. `owner` is the configured token, which may do everything.
+
+    Without any token, configured or made, everybody may: such a central listens on its own
+    machine only.
+    """
+
+    reader: Engine
+    owner: str | None
+
+    def __post_init__(self) -> None:
+        self._known: dict[str, tuple[float, Caller]] = {}
+
+    def caller(self, token: str | None) -> Caller:
+        """Return who sent this token; HTTP 401 when nobody we know did."""
+        if token is None:
+            if self.owner is None and not self._any():
+                return _EVERYBODY
+            raise _unknown("send a token: Authorization: Bearer ...")
+        if self.owner is not None and secrets.compare_digest(token.encode(), self.owner.encode()):
+            return _OWNER
+        remembered = self._known.get(token)
+        if remembered is not None and remembered[0] > time.monotonic():
+            return remembered[1]
+        with self.reader.begin() as connection:
+            caller = tokens.find(connection, token)
+        if caller is None:
+            raise _unknown("this token is unknown or was revoked")
+        if len(self._known) >= _REMEMBERED_MAX:
+            self._known.clear()
+        self._known[token] = (time.monotonic() + _REMEMBERED_S, caller)
+        return caller
+
+    def _any(self) -> bool:
+        with self.reader.begin() as connection:
+            return tokens.any_alive(connection)
+
+    def need(self, scope: Scope) -> Any:
+        """Return the dependency of a route that takes a caller with this scope."""
+
+        def caller(
+            sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        ) -> Caller:
+            found = self.caller(sent.credentials if sent else None)
+            if scope not in found.scopes:
+                raise HTTPException(403, f"{found.name} lacks the scope {scope!r}")
+            return found
+
+        return Depends(caller)
+
+
+Need = Callable[[Scope], Any]
+
+
+def _unknown(detail: str) -> HTTPException:
+    return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
+
+
+def channel_of(caller: Caller, wanted: str | None) -> str:
+    """Return the channel a request is for; HTTP 403 when the token is bound to another one."""
+    if caller.channel is not None and wanted not in (None, caller.channel):
+        raise HTTPException(403, f"this token is bound to channel {caller.channel!r}")
+    channel = wanted or caller.channel
+    if channel is None:
+        raise HTTPException(400, "say for which channel: the token is bound to none")
+    return channel

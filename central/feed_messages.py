@@ -1,0 +1,64 @@
+"""What a row of the change feed says to a webhook: a type, a key and data. Pure."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+#: What a shop must know is named after what it can do about it; all else is for people.
+_ALERT_TYPES = {
+    "shortage": "inventory.shortage.detected",
+    "low_stock": "inventory.low_stock",
+    "unknown_barcode": "scan.unresolved",
+    "gateway_offline": "gateway.offline",
+}
+AVAILABILITY = "inventory.availability.changed"
+TYPES = (
+    AVAILABILITY, *_ALERT_TYPES.values(), "alert.opened", "alert.closed", "reservation.created",
+    "reservation.rejected", "reservation.committed", "reservation.released", "reservation.expired",
+    "reservation.fulfilled",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row of the change feed. `key` is what it is about, such as `main/VALVE-25`."""
+
+    feed_seq: int
+    channel: str
+    key: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to send. Of `level` messages only the newest of a key matters; others are all sent."""
+
+    type: str
+    key: str
+    site: str | None
+    data: dict[str, Any]
+    level: bool
+
+
+def message_of(change: Change) -> Message | None:
+    """Return what a change says; None when it is not for webhooks."""
+    data: dict[str, Any] = json.loads(change.body) if change.body else {}
+    match change.channel:
+        case "availability":
+            return Message(AVAILABILITY, change.key, data["site"], data, level=True)
+        case "alert" if not data:
+            return Message("alert.closed", change.key, None, {"id": change.key}, level=False)
+        case "alert":
+            kind = _ALERT_TYPES.get(data["kind"], "alert.opened")
+            return Message(kind, change.key, data.get("site"), data, level=False)
+        case "reservation":
+            kind = f"reservation.{data['state']}"
+            return Message(kind, change.key, data.get("site"), data, level=False)
+        case _:
+            return None
+
+
+def wants(types: list[str], site: str | None, message: Message) -> bool:
+    """Return whether an endpoint with this choice of types and site hears a message."""
+    right_site = site is None or message.site is None or site == message.site
+    return right_site and (not types or message.type in types)

@@ -1,0 +1,73 @@
+"""Answers to programs, and the rule that a request repeated under its key is one request."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from central import database, schema
+from central.writer import Transaction
+
+#: Refusals that stand; the others were never judged (bad request, unknown name) and may be mended.
+_STANDING = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to tell a program: an HTTP status and a JSON body."""
+
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and under which Idempotency-Key."""
+
+    client: str
+    key: str
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
+    """Return a refusal in the form of RFC 9457."""
+    title = code.replace("_", " ")
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    return Answer(status, body | more)
+
+
+KEY_REUSED = problem(422, "key_reused", "this Idempotency-Key was used for another request")
+
+
+def fingerprint(*content: object) -> str:
+    """Return what must be the same when a key is used again."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def once(tx: Transaction, caller: Caller, request: Any, command: Callable[[], Answer]) -> Answer:
+    """Run a command once for each key of a client; a repetition gets the first answer.
+
+    `request` is a dataclass: other content under the same key is refused.
+    """
+    table = schema.answer
+    content = fingerprint(type(request).__name__, asdict(request))
+    mine = (table.c.client == caller.client, table.c.key == caller.key)
+    new = tx.connection.execute(
+        database.insert_or_ignore(tx.connection, table).returning(table.c.key),
+        {
+            "client": caller.client, "key": caller.key, "req_hash": content,
+            "status": 0, "body": "", "created_us": tx.now_us,
+        },
+    ).first()  # fmt: skip
+    if new is None:
+        known = tx.connection.execute(select(table).where(*mine)).one()
+        if known.req_hash != content:
+            return KEY_REUSED
+        return Answer(known.status, json.loads(known.body))
+    answer = command()
+    stands = answer.status < 400 or answer.status == _STANDING
+    answered = update(table).values(status=answer.status, body=json.dumps(answer.body))
+    tx.connection.execute((answered if stands else delete(table)).where(*mine))
+    return answer
