@@ -13,6 +13,7 @@ from firmware_sim.uhid import UhidDevice
 from firmware_sim.usb_gadget import Identity, port_path
 from firmware_sim.usb_keyboard import UsbKeyboard
 from rig.guest import bridge
+from rig.guest.dock import wait_for
 
 #: Two of one model, told apart by their serial numbers.
 LEFT_SOCKET, LEFT = 0, Identity(0x05E0, 0x1200, "S22019523021234")
@@ -25,8 +26,8 @@ TWIN_SOCKETS, TWIN = (5, 6), Identity(0x1EAB, 0x0006, "000000000001")
 SPARE_SOCKET = 7
 #: What uinput and uhid make has no USB port: these are paths, as a udev rule would make them.
 WEDGE_PATH, FLOOD_PATH = Path("/run/scanners/wedge"), Path("/run/scanners/flood")
-#: Between two reports of a brisk keyboard: slow enough for a reader that crawls.
-PACE_S = 0.004
+#: Between two reports of a keyboard, slow enough for a reader that crawls; and of a brisk one.
+PACE_S, BRISK_S = 0.012, 0.004
 #: As long as a hand takes to a cable: what was sent before it pulls has been read.
 HAND_S = 0.5
 #: Only the plug ends a code that was begun.
@@ -70,11 +71,20 @@ def flood() -> Iterator[UhidDevice]:
     scanner = UhidDevice(
         "ACME Imager", vendor=0x05E0, product=0x1300, serial="FLOOD", descriptor=POS_DESCRIPTOR
     )
-    with scanner:
-        uevents = Path("/sys/class/hidraw").glob("*/device/uevent")
-        (place,) = [file.parts[-3] for file in uevents if "HID_UNIQ=FLOOD" in file.read_text()]
-        with _linked(FLOOD_PATH, Path("/dev") / place):
-            yield scanner
+    with scanner, _linked(FLOOD_PATH, Path("/dev") / hid_node("FLOOD", "hidraw/*").name):
+        yield scanner
+
+
+def hid_node(serial: str, pattern: str) -> Path:
+    """Wait for what the kernel has made of a HID device, as a path below /sys."""
+
+    def found() -> list[Path]:
+        uevents = Path("/sys/bus/hid/devices").glob("*/uevent")
+        places = [file.parent for file in uevents if f"HID_UNIQ={serial}\n" in file.read_text()]
+        return [path for place in places for path in place.glob(pattern)]
+
+    wait_for(found, f"{serial} has {pattern}")
+    return found()[0]
 
 
 @contextmanager

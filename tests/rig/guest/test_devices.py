@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import serial
-from evdev import InputDevice, ecodes, list_devices
+from evdev import InputDevice, ecodes
 from serial.tools import list_ports
 
 from firmware_sim import usb_gadget
@@ -24,10 +24,10 @@ from firmware_sim.hid_reports import (
 from firmware_sim.key_layouts import strokes_of
 from firmware_sim.uhid import UhidDevice
 from firmware_sim.usb_gadget import Identity, SerialGadget, port_path
-from firmware_sim.usb_keyboard import REPORT_S, UsbKeyboard
+from firmware_sim.usb_keyboard import UsbKeyboard
 from rig.guest.bridge import Bridge
 from rig.guest.dock import wait_for
-from rig.guest.scanners import SPARE_SOCKET
+from rig.guest.scanners import BRISK_S, SPARE_SOCKET, hid_node
 
 pytestmark = pytest.mark.rig
 #: Numbers that no scanner of the gateway's has.
@@ -94,16 +94,19 @@ def test_a_keyboard_of_uinput_types_as_the_kernels_own_does() -> None:
         *keyboard_reports("\x1d", separator="f8", terminator="none"),
         *keyboard_reports("\x1d", separator="alt"),
     ]
-    uhid = UhidDevice("HID", vendor=0x1209, product=1, serial="1", descriptor=KEYBOARD_DESCRIPTOR)
+    uhid = UhidDevice("HID", vendor=0x1209, product=1, serial="K-1", descriptor=KEYBOARD_DESCRIPTOR)
 
-    def send(reports: list[bytes]) -> None:
+    def by_uinput(reports: list[bytes]) -> None:
+        uinput.type(reports, BRISK_S)
+
+    def by_uhid(reports: list[bytes]) -> None:
         for report in reports:
             uhid.send(report)
-            time.sleep(REPORT_S)
+            time.sleep(BRISK_S)
 
     with uhid, UsbKeyboard("uinput", vendor=0x1209, product=2) as uinput:
-        (path,) = [path for path in list_devices() if InputDevice(path).uniq == "1"]
-        assert keys(uinput.path, uinput.type, reports) == keys(path, send, reports)
+        path = f"/dev/input/{hid_node('K-1', 'input/*/event*').name}"
+        assert keys(uinput.path, by_uinput, reports) == keys(path, by_uhid, reports)
 
 
 def test_a_keyboard_of_uinput_says_who_it_is_and_vanishes() -> None:
@@ -121,14 +124,13 @@ def test_a_hid_device_of_uhid_says_who_it_is() -> None:
     """A POS scanner without a bus has name, numbers and serial number, and its reports arrive."""
     pos = UhidDevice("ACME Pos", vendor=0x1209, product=3, serial="P-1", descriptor=POS_DESCRIPTOR)
     with pos:
-        (place,) = Path("/sys/class/hidraw").iterdir()
-        said = dict(
-            line.split("=", 1) for line in (place / "device/uevent").read_text().split("\n")[:-1]
-        )
+        node = hid_node("P-1", "hidraw/*")
+        lines = (node / "device/uevent").read_text().splitlines()
+        said = dict(line.split("=", 1) for line in lines)
         assert (said["HID_NAME"], said["HID_UNIQ"]) == ("ACME Pos", "P-1")
         assert said["HID_ID"] == "0003:00001209:00000003"
         (report,) = pos_reports(b"0109501101530003", "honeywell", aim="]C1")
-        with (Path("/dev") / place.name).open("rb", buffering=0) as reader:
+        with (Path("/dev") / node.name).open("rb", buffering=0) as reader:
             pos.send(report)
             assert reader.read(100) == report
 
