@@ -40,6 +40,8 @@ def judge(state: State, frame: Frame, at: Moment, window_ms: int) -> Known | Non
     last = state.last
     if last is None or last.digest != digest(frame):
         return None
+    if frame.problem is not None and not frame.again:
+        return None  # two codes may break in the same way; each is owed its bad beep
     age_ms = at.ms_since(last.at)
     if frame.again:
         # What was refused without being kept has its chance again.

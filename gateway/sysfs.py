@@ -4,6 +4,7 @@ Nothing here needs udev, root or a package. A device may vanish while it is read
 out. `root` is where the machine's files begin, so that tests can lay out a machine of their own.
 """
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -91,7 +92,8 @@ def _entries(root: Path, source: DeviceSource) -> Iterator[Path]:
     except OSError:
         return
     for link in sorted(present, key=lambda link: (len(link.name), link.name)):
-        yield link.resolve()
+        with contextlib.suppress(OSError):  # unplugged while we looked
+            yield link.resolve(strict=True)
 
 
 def _serial(root: Path, entry: Path) -> Device | None:

@@ -27,6 +27,14 @@ def test_a_bounce_is_kept_and_not_counted() -> None:
     assert len(counted(bench.events)) == 1
 
 
+def test_each_broken_code_has_its_bad_beep() -> None:
+    """Two codes that break in the same way, one after the other, are no repeat."""
+    bench = Bench(repeat_window_ms=10_000)
+    for _ in range(2):
+        assert isinstance(bench.take(Frame(b"]E0590", "incomplete"), 1), Store)
+    assert [scan.kind for scan in bench.events] == ["unreadable", "unreadable"]
+
+
 def test_three_equal_boxes_count_three() -> None:
     """Beyond the window every scan is meant."""
     bench = Bench()

@@ -87,13 +87,14 @@ class Dock(RuleBasedStateMachine):
 
     @rule(who=WHO, gap_ms=st.sampled_from([0, 100, 250]))
     def bounce(self, who: str, gap_ms: int) -> None:
-        """The frame before comes again within the window: it never counts again."""
+        """The frame before, if it was whole, comes again within the window: it never counts."""
         bench = self.benches[who]
         if who in self.before:
             frame, _, at_ms = self.before[who]
             before = len(counted(self.shelf.events))
             decision = self.take(who, Frame(frame.data, frame.problem), gap_ms)
-            bounced = bench.now_ms - at_ms < bench.settings.repeat_window_ms
+            soon = bench.now_ms - at_ms < bench.settings.repeat_window_ms
+            bounced = soon and frame.problem is None
             assert isinstance(decision, Known) == bounced
             assert not bounced or len(counted(self.shelf.events)) == before
 

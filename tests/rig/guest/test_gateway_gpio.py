@@ -5,7 +5,6 @@ line is on. Source of the reports: drivers/hid/hid-mcp2221.c, commands 0x50 and 
 """
 
 import asyncio
-import ctypes
 import os
 import struct
 import threading
@@ -24,7 +23,6 @@ from wire.events import Signal
 pytestmark = pytest.mark.rig
 
 _CREATE2, _DESTROY, _OUTPUT, _INPUT2 = 11, 1, 6, 12  # linux/uhid.h
-_FINIT_MODULE = 313  # x86-64
 #: A vendor's page, 64 bytes in, 64 bytes out, as the chip has it.
 _REPORTS = bytes.fromhex(
     "0600ff 0901 a101 0902 1500 26ff00 7508 9540 8102 0903 1500 26ff00 7508 9540 9102 c0"
@@ -94,11 +92,6 @@ class Chip:
 @pytest.fixture
 def chip() -> Iterator[tuple[Chip, Path]]:
     """Give a chip and its device."""
-    modules = Path(os.environ["DOCKTALLY_RIG_CACHE"]) / "kernel/lib/modules"
-    with next(modules.rglob("hid-mcp2221.ko")).open("rb") as module:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syscall(_FINIT_MODULE, module.fileno(), b"", 0) != 0:
-            assert ctypes.get_errno() == 17, os.strerror(ctypes.get_errno())  # loaded already
     before = set(Path("/dev").glob("gpiochip*"))
     made = Chip()
     end = time.monotonic() + DEADLINE_S
