@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from measure import cpu_s, process, rss_mb, show, usage
 
 from gateway import ssi
+from measure import cpu_s, process, rss_mb, show, usage
 from neighbours import free_port, wait_until
 
 pytestmark = pytest.mark.bench

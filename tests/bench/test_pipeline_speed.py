@@ -18,13 +18,13 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
-from measure import cpu_s, process, show, usage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config import OutboxLimits
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
 from ledgers import EACH, new_database, scan
+from measure import cpu_s, process, show, usage
 from neighbours import Mosquitto, free_port, wait_until
 from wire.events import Event
 
