@@ -9,15 +9,20 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from monitor.order_book import OrderBook
 from monitor.rate import Rate
 from monitor.stock import Stock
-from wire.events import Activity, Alert, Availability, CentralState, GatewayState
+from wire.events import Ack, Activity, Alert, Availability, CentralState, GatewayState
 
 #: Lines of the live feed kept in memory.
 ACTIVITY_MAX = 500
 #: After a connect, and once central is there, retained alerts are back within this time; one that
 #: is not was closed while we could not hear.
 SETTLE_S = 10.0
+#: Stored rows that come more than this apart are not a load any more.
+LOADING_QUIET_S = 1.0
+#: A load of fewer rows is over before anybody reads about it.
+_LOADING_ROWS_MIN = 2_000
 
 #: live: stock is what central says now. stored: the broker's copy, central not heard yet.
 #: stopped: central is offline. lost: no broker.
@@ -50,6 +55,15 @@ class LinkState:
     since: float
 
 
+@dataclass(slots=True)
+class Load:
+    """Stored rows that came since the last connect, from central or the broker."""
+
+    source: Literal["central", "broker"]
+    rows: int
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One line of the live feed and the site it came from."""
@@ -66,17 +80,25 @@ class Board:
         self.gateways: dict[tuple[str, str], Heard[GatewayState]] = {}
         self.alerts: dict[str, Heard[Alert]] = {}
         self.unseen_alerts: set[str] = set()
+        #: True when somebody should hear that an alert opened.
+        self.bell_due = False
+        self.orders = OrderBook()
+        #: Central's last word to a gateway, of those that are being looked at.
+        self.acks: dict[tuple[str, str], Ack] = {}
         self.scans: deque[Scan] = deque(maxlen=ACTIVITY_MAX)
         self.scans_heard = 0
         self.link = LinkState(up=False, reason="connecting", since=now)
         self.central: Heard[CentralState] | None = None
         self.generation = 0
         self.changes = Rate()
+        #: What the broker does not let us do; empty when nothing.
+        self.denied = ""
         self.malformed = 0
         self.malformed_reason = ""
         self.malformed_at = 0.0
         #: The latest moment central is known to have spoken for; None before the first word.
         self.data_at: float | None = None
+        self._load = Load("broker", 0, now)
 
     @property
     def trust(self) -> Trust:
@@ -99,6 +121,7 @@ class Board:
         """Take the link's own word; a connect begins a new generation."""
         if up:
             self.generation += 1
+            self._load = Load("broker", 0, now)
         if up == self.link.up and reason == self.link.reason:
             return False
         since = now if up != self.link.up else self.link.since
@@ -108,10 +131,29 @@ class Board:
     def apply_availability(self, item: Availability, now: float, *, retained: bool) -> bool:
         """Take an availability; what the broker stored dates the data, but not as of now."""
         self._date(min(now, item.as_of.timestamp()) if retained else now)
+        if retained:
+            self._load.rows += 1
+            self._load.at = now
         applied = self.stock.apply(item, now, self.generation)
         if applied and not retained:
             self.changes.count(now)
         return applied
+
+    def load_from_central(self, rows: list[Availability], now: float) -> None:
+        """Take a page of the stock as central has it at this moment."""
+        if self._load.source == "broker":
+            self._load = Load("central", 0, now)
+        self._load.rows += len(rows)
+        self._load.at = now
+        self._date(now)
+        for item in rows:
+            self.stock.apply(item, now, self.generation)
+
+    def loading(self, now: float) -> Load | None:
+        """Return how far a large load is; None when none is going on."""
+        load = self._load
+        is_on = load.rows >= _LOADING_ROWS_MIN and now - load.at < LOADING_QUIET_S
+        return load if is_on else None
 
     def remove_item(self, site: str, sku: str) -> bool:
         """Take an item away whose topic was cleared."""
@@ -166,16 +208,36 @@ class Board:
         self.scans_heard += 1
         return True
 
-    def apply_alert(self, alert_id: str, alert: Alert | None, now: float) -> bool:
-        """Take an alert, None when it was closed."""
+    def apply_alert(
+        self, alert_id: str, alert: Alert | None, now: float, *, retained: bool = False
+    ) -> bool:
+        """Take an alert, None when it was closed.
+
+        The bell is due once for each alert that opened while the screen was there, also for those
+        that opened while the link was down.
+        """
         if alert is None:
             self.unseen_alerts.discard(alert_id)
             return self.alerts.pop(alert_id, None) is not None
         known = self.alerts.get(alert_id)
-        if known is None:
+        if known is None and alert.acknowledged_by is None:
             self.unseen_alerts.add(alert_id)
+            self.bell_due = self.bell_due or not retained or self.generation > 1
         self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, None, self.generation)
         return known is None or known.state != alert
+
+    def apply_ack(self, site: str, name: str, ack: Ack | None) -> bool:
+        """Take central's word to a gateway, None when it was cleared."""
+        if ack is None:
+            return self.acks.pop((site, name), None) is not None
+        before = self.acks.get((site, name))
+        self.acks[site, name] = ack
+        return before != ack
+
+    def take_bell(self) -> bool:
+        """Return whether the bell is due, and that it was rung."""
+        due, self.bell_due = self.bell_due, False
+        return due
 
     def apply_malformed(self, reason: str, now: float) -> None:
         """Count a message nobody can understand."""
@@ -194,16 +256,19 @@ class Board:
             if alert.generation != self.generation:
                 self.apply_alert(alert_id, None, now)
 
+    def is_confirmed(self, alert: Heard[Alert]) -> bool:
+        """Return whether an alert was heard since the last connect; another may be over."""
+        return self.link.up and alert.generation == self.generation
+
+    def urgency(self, alert: Heard[Alert]) -> tuple[bool, int, float, str]:
+        """Return what alerts are sorted by: nobody takes care of it, severity, youth."""
+        state = alert.state
+        taken = state.acknowledged_by is not None
+        return taken, _URGENCY[state.severity], -state.opened.timestamp(), alert.name
+
     def alerts_by_urgency(self) -> list[Heard[Alert]]:
-        """Return the open alerts: the most severe first, of these the youngest first."""
-        return sorted(
-            self.alerts.values(),
-            key=lambda alert: (
-                _URGENCY[alert.state.severity],
-                -alert.state.opened.timestamp(),
-                alert.name,
-            ),
-        )
+        """Return the open alerts, the most urgent first."""
+        return sorted(self.alerts.values(), key=self.urgency)
 
     def scans_of(self, site: str, sku: str, limit: int) -> list[Scan]:
         """Return the latest lines about an item, the youngest first."""

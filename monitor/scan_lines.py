@@ -4,7 +4,7 @@ from monitor import figures
 from monitor.board import Scan
 from monitor.spans import Line, Span, Tone, cell, printable
 
-_OUTCOME: dict[str, tuple[str, Tone]] = {
+OUTCOME: dict[str, tuple[str, Tone]] = {
     "applied": ("✓", "good"),
     "held": ("◐", "warn"),
     "refused": ("✖", "bad"),
@@ -16,7 +16,7 @@ _LATE_S = 60.0
 def scan_line(scan: Scan, now: float, *, short: bool = False) -> Line:
     """Return when, where, what happened to which goods; `short` leaves out item and gateway."""
     line = scan.line
-    mark, tone = _OUTCOME[line.outcome]
+    mark, tone = OUTCOME[line.outcome]
     at = line.at.timestamp()
     count = "" if line.quantity is None else f"x{line.quantity}"
     way = "→".join(printable(place) for place in (line.location, line.to_location) if place)

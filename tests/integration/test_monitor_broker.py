@@ -108,7 +108,7 @@ async def test_the_screen_survives_the_brokers_death(mosquitto: Mosquitto) -> No
     """kill -9: rows stay, none is called live; after the return only what is heard again is."""
     app = MonitorApp(Config(broker=Broker(port=mosquitto.port)))
     async with app.run_test(size=(120, 40)):
-        board = app.board
+        board = app.desk.board
         await until(lambda: board.link.up, "connected")
         await publish(mosquitto.port, [central(), item("A"), item("B", 5)])
         await until(lambda: len(board.stock) == 2 and board.trust == "live", "live")
