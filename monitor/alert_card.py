@@ -6,8 +6,9 @@ from monitor.board import Board, Heard
 from monitor.spans import Line, Span, labelled, printable, wrapped
 from wire.events import Alert
 
+UNKNOWN_BARCODE = "unknown_barcode"
 #: What a person can do here about an alert of a kind.
-_KEYS = {"unknown_barcode": "m says what the barcode stands for; its scans are booked then"}
+_KEYS = {UNKNOWN_BARCODE: "m says what the barcode stands for; its scans are booked then"}
 
 
 def title(alert: Heard[Alert]) -> str:
@@ -42,7 +43,7 @@ def card(board: Board, alert: Heard[Alert], now: float, width: int) -> list[Line
 
 def _taken(state: Alert, now: float) -> Line:
     if state.acknowledged_by is None:
-        return [Span("by nobody yet; a takes it", "warn")]
+        return [Span("by nobody yet; a says that you do", "warn")]
     when = state.acknowledged_at
     ago = "" if when is None else f", {figures.age(now - when.timestamp())} ago"
     return [Span(f"✓ by {printable(state.acknowledged_by)}{ago}")]

@@ -14,12 +14,16 @@ from monitor.central_api import CentralApi
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
+from monitor.keyboard import Keyboard
 from monitor.recording import Recorder, Replay
 from monitor.screen import MainScreen
 from monitor.themes import THEMES, after
 
+#: What a replay shows is over: nobody may be asked or told anything because of it.
+_NO_CENTRAL = "This is a replay: central is not asked, and nothing is changed."
 
-class MonitorApp(App[None]):
+
+class MonitorApp(Keyboard):
     """Shows a board that a feed keeps true, or a replay."""
 
     TITLE = "Docktally"
@@ -32,7 +36,7 @@ class MonitorApp(App[None]):
         super().__init__()
         clock = replay.now if replay else time.time
         board = Board(config.monitor.low, clock())
-        api = CentralApi(config.central, lambda: announced(board))
+        api = CentralApi(config.central, lambda: announced(board), _NO_CENTRAL if replay else "")
         feed = Feed(config, board, api=api, recorder=recorder, clock=clock)
         self.desk = Desk(config, board, clock, api, feed, recorder, replay)
 

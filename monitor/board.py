@@ -91,8 +91,6 @@ class Board:
         self.central: Heard[CentralState] | None = None
         self.generation = 0
         self.changes = Rate()
-        #: What the broker does not let us do; empty when nothing.
-        self.denied = ""
         self.malformed = 0
         self.malformed_reason = ""
         self.malformed_at = 0.0

@@ -42,10 +42,16 @@ _Answer = TypeVar("_Answer", bound=Part)
 
 
 class CentralApi:
-    """Asks central. `announced` is what central says on the broker about where it answers."""
+    """Asks central. `announced` is what central says on the broker about where it answers.
 
-    def __init__(self, config: Central, announced: Callable[[], str | None]) -> None:
+    With `closed` nobody is asked: that sentence is the answer to everything.
+    """
+
+    def __init__(
+        self, config: Central, announced: Callable[[], str | None], closed: str = ""
+    ) -> None:
         self._config = config
+        self._closed = closed
         self._announced = announced
         self._tls = config.tls_context()
 
@@ -57,6 +63,8 @@ class CentralApi:
         is announced on the broker could be anybody's, so it is asked without.
         """
         config = self._config
+        if self._closed:
+            return Problem(self._closed)
         if config.url is not None:
             return Server(config.url, config.token, self._tls)
         announced = self._announced()

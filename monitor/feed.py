@@ -89,18 +89,13 @@ class Feed:
         self._board.apply_ack(site, gateway, None)
 
     async def _load_stock(self) -> None:
-        self._board.denied = ""
         topic = self._topics.every("availability", self._site)
         qos = DELIVERY["availability"].qos
         if self._api is not None and self._recorder is None:
             await self._link.subscribe(topic, qos, stored=False)
             if await snapshot.from_central(self._api, self._board, self._site, self._clock):
                 return
-        if not await self._link.subscribe(topic, qos, stored=True):
-            self._board.denied = (
-                "The broker does not let this account hear the stock. Whoever keeps its access"
-                f" list must allow reading of {topic}."
-            )
+        await self._link.subscribe(topic, qos, stored=True)
 
     def hear(self, message: Message) -> None:
         """Apply one message; what cannot be understood is counted and shown."""

@@ -64,8 +64,6 @@ def notice(board: Board, now: float, trouble: str = "") -> Line | None:
         source = "central" if load.source == "central" else "the broker's stored messages"
         words = f" ◌ Loading the stock from {source}: {load.rows:,} rows so far."
         return [Span(words, "accent")]
-    if board.denied and board.link.up:
-        return [Span(f" ✖ {printable(board.denied)}", "bad")]
     for_how_long = figures.age(now - board.link.since)
     match board.trust:
         case "lost":

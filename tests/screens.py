@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from textual.app import App
 from textual.pilot import Pilot
 
 from monitor import screen as screen_module
@@ -13,6 +12,7 @@ from monitor.central_api import CentralApi
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
+from monitor.keyboard import Keyboard
 from monitor.screen import MainScreen
 from monitor.widgets.page import Page
 from stock_messages import NOW, activity, alert, central, gateway, item
@@ -22,7 +22,7 @@ STYLES = Path(screen_module.__file__).parent / "monitor.tcss"
 WIDE, NARROW, SMALL = (120, 40), (80, 24), (60, 18)
 
 
-class ScreenApp(App[None]):
+class ScreenApp(Keyboard):
     """The screen without a feed. Only `settled` and keys repaint it."""
 
     CSS_PATH = STYLES

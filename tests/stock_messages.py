@@ -103,7 +103,9 @@ def activity(sku: str = "A-1", text: str = "thing") -> Activity:
     )
 
 
-async def publish(port: int, messages: Iterable[Availability | CentralState | bytes]) -> None:
+async def publish(
+    port: int, messages: Iterable[Availability | CentralState | Alert | bytes]
+) -> None:
     """Put messages on the broker as central does; bytes go where nobody can read them."""
     connected = asyncio.Event()
 
@@ -123,6 +125,8 @@ async def publish(port: int, messages: Iterable[Availability | CentralState | by
                         retain = DELIVERY["availability"].retain
                     case CentralState():
                         topic, retain = TOPICS.central(), DELIVERY["central"].retain
+                    case Alert():
+                        topic, retain = TOPICS.alert(message.id), DELIVERY["alert"].retain
                     case _:
                         topic, retain = TOPICS.activity("ber"), False
                 body = message if isinstance(message, bytes) else codec.encode(message)

@@ -34,8 +34,8 @@ RECEIVE_MAXIMUM = 500
 #: gmqtt reconnects by itself unless the count of failures is above the allowed one.
 _NO_RECONNECT = -2
 _ACCEPTED = 0
-#: Retain handling of MQTT 5, 3.8.3.1; and the first SUBACK code that is a refusal.
-_STORED, _NOT_STORED, _SUBACK_REFUSED = 0, 2, 0x80
+#: Retain handling of MQTT 5, 3.8.3.1.
+_STORED, _NOT_STORED = 0, 2
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # what it says, the link says once and better
 
 
@@ -143,7 +143,7 @@ class Link:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _lost: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _bug: Exception | None = field(default=None, init=False)
-    _asked: dict[int, asyncio.Future[bool]] = field(default_factory=dict, init=False)
+    _asked: dict[int, asyncio.Future[None]] = field(default_factory=dict, init=False)
     _acks: _Acks = field(default_factory=_Acks, init=False)
 
     @property
@@ -182,8 +182,8 @@ class Link:
             if confirmed is not None:
                 await confirmed
 
-    async def subscribe(self, topic: str, qos: int, *, stored: bool) -> bool:
-        """Hear a topic too, for as long as this connection lasts; False when that is forbidden.
+    async def subscribe(self, topic: str, qos: int, *, stored: bool) -> None:
+        """Hear a topic too, for as long as this connection lasts; return once the broker agreed.
 
         With `stored` the broker sends its retained messages, also when it did so before. Raise
         Unavailable when there is no connection, or no longer.
@@ -194,9 +194,9 @@ class Link:
         subscription = gmqtt.Subscription(
             topic, qos=qos, retain_handling_options=_STORED if stored else _NOT_STORED
         )
-        granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked[client.subscribe(subscription)] = granted
-        return await granted
+        await granted
 
     def unsubscribe(self, topic: str) -> None:
         """Hear a topic no longer."""
@@ -284,11 +284,11 @@ class Link:
         self._acks.give_up()
 
     def _on_granted(
-        self, _client: Any, mid: int, codes: Sequence[int], _properties: dict[str, Any]
+        self, _client: Any, mid: int, _codes: Sequence[int], _properties: dict[str, Any]
     ) -> None:
         granted = self._asked.pop(mid, None)
         if granted is not None and not granted.done():
-            granted.set_result(all(code < _SUBACK_REFUSED for code in codes))
+            granted.set_result(None)
 
     def _on_automatic(
         self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]

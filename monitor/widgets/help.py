@@ -22,6 +22,9 @@ KEYS = (
     ("Space", "pause; nothing is lost, it goes on from the present"),
     ("c", "choose columns"),
     ("y e E", "copy, over ssh too; export what is shown as CSV; the screen as a picture"),
+    ("+", "stock: book more or fewer of the item, with a reason"),
+    ("i R", "docks: let the scanner beep; have its gateway send its journal again"),
+    ("a A m x", "alerts: acknowledge one, all; map an unknown barcode; close"),
     ("t ^p", "next colours; all commands"),
     ("q", "quit"),
 )

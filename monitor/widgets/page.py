@@ -1,16 +1,20 @@
 """One view of the screen: a table, and what is known of the row under the cursor."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 
+from monitor.answers import Problem
 from monitor.desk import Desk
+from monitor.keyboard import Keyboard
 from monitor.listing import Listing, ShortList
 from monitor.spans import Line, Span, wrapped
 from monitor.widgets.details import DetailScreen
+from monitor.widgets.form import Confirm
 from monitor.widgets.painted import Panel
 from monitor.widgets.table import ColumnHeads, Table
 
@@ -74,6 +78,23 @@ class Page(Container):
 
     def opened(self) -> None:
         """Do what is due when a person turns to this view."""
+
+    def deliberately(self, deed: Callable[[], object]) -> None:
+        """Do what a key asks for, unless it came with others."""
+        cast("Keyboard", self.app).deliberately(deed)
+
+    def confirm(self, question: str, yes: str, deed: Callable[[], object]) -> None:
+        """Do it when a person says yes to the question."""
+
+        def answered(*sure: bool | None) -> None:
+            if sure == (True,):
+                deed()
+
+        self.app.push_screen(Confirm(question, yes), answered)
+
+    def tell(self, problem: Problem) -> None:
+        """Say why something was not done."""
+        self.notify(problem.sentence, severity="error", timeout=12, markup=False)
 
     def title(self) -> str:
         """Return the title above the table."""

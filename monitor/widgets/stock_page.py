@@ -1,9 +1,10 @@
 """The main view: stock, and around it docks, alerts, live scans and the item under the cursor."""
 
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 
 from monitor import item_card
 from monitor.alert_lines import alert_lines, alerts_title
@@ -12,6 +13,7 @@ from monitor.dock_health import dock_lines, docks_in_trouble
 from monitor.scan_lines import scan_line
 from monitor.spans import Line
 from monitor.stock_listing import StockListing
+from monitor.widgets.adjust import Adjust
 from monitor.widgets.details import DetailScreen
 from monitor.widgets.item import ItemScreen
 from monitor.widgets.page import Page, muted
@@ -23,6 +25,8 @@ _SCANS_MAX = 40
 
 class StockPage(Page):
     """Everything at a glance."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("plus", "adjust", "Adjust", key_display="+")]
 
     listing: StockListing
 
@@ -70,6 +74,14 @@ class StockPage(Page):
         """Return the screen with everything about an item."""
         return ItemScreen(self, row)
 
+    def action_adjust(self) -> None:
+        """Correct the stock of the item under the cursor."""
+        row = self.table.cursor_row
+        if row is not None:
+            stock = self.listing.stock
+            form = Adjust(self.desk, stock.site[row], stock.sku[row], stock.name[row])
+            self.app.push_screen(form)
+
     def title(self) -> str:
         """The first line of the screen says how many."""
         return self.words
@@ -92,7 +104,8 @@ class StockPage(Page):
             f"Connected to the broker at {broker}; it holds no stock"
             + (f" of site {site}." if site else "."),
             "Rows appear as soon as central announces its first item.",
-            f"Listening below {desk.config.topic_root}. Is `docktally central` running?",
+            f"Listening below {desk.config.topic_root}. Is `docktally central` running,"
+            " and may this account read there?",
         )
 
     def _show_scans(self, now: float) -> None:

@@ -222,7 +222,7 @@ async def test_every_key_is_explained(board: Board) -> None:
     """Each key of the screen is in the help, and the other way round."""
     app = ScreenApp(board)
     explained = " ".join(keys for keys, _ in help_module.KEYS).split()
-    names = {"/": "slash", "Space": "space", "Enter": "enter", "^p": "ctrl+p"}
+    names = {"/": "slash", "+": "plus", "Space": "space", "Enter": "enter", "^p": "ctrl+p"}
     async with app.run_test(size=WIDE) as pilot:
         taken: set[str] = set()
         for key in VIEWS:
