@@ -12,6 +12,7 @@ A payload that is not UTF-8 is in `payload64`, as base64.
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import json
 import time
@@ -75,7 +76,10 @@ class Recorder:
             self._fail(error)
 
     def _fail(self, error: OSError) -> None:
-        self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
         self.problem = f"Recording stopped: {self.path}: {error.strerror or error}"
 
 
