@@ -21,10 +21,10 @@ class AlertsPage(ShortPage):
     """Every open alert; beside it what to do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "take", "Acknowledge"),
-        Binding("m", "map", "Map barcode"),
-        Binding("x", "close", "Close"),
-        Binding("A", "take_all", "All", show=False),
+        Binding("a", "take", "Acknowledge", priority=True),
+        Binding("m", "map", "Map barcode", priority=True),
+        Binding("x", "close", "Close", priority=True),
+        Binding("A", "take_all", "All", show=False, priority=True),
     ]
 
     def __init__(self, desk: Desk) -> None:

@@ -23,8 +23,8 @@ class DocksPage(ShortPage):
     """Every scanner; beside it its gateway."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "identify", "Identify"),
-        Binding("R", "replay", "Replay"),
+        Binding("i", "identify", "Identify", priority=True),
+        Binding("R", "replay", "Replay", priority=True),
     ]
 
     def __init__(self, desk: Desk) -> None:

@@ -41,7 +41,7 @@ class Form(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", priority=True),
-        Binding("y", "yes", "Do it"),
+        Binding("y", "yes", "Do it", priority=True),
         Binding("down", "choose(1)", "Next", priority=True),
         Binding("up", "choose(-1)", "Previous", priority=True),
     ]
@@ -175,7 +175,7 @@ class Confirm(ModalScreen[bool]):
     """One question with yes or no. Only a `y` that comes alone says yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "yes", "Yes"),
+        Binding("y", "yes", "Yes", priority=True),
         Binding("escape,n,q", "dismiss(False)", "No"),
     ]
 

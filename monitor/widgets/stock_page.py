@@ -26,7 +26,9 @@ _SCANS_MAX = 40
 class StockPage(Page):
     """Everything at a glance."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("plus", "adjust", "Adjust", key_display="+")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus", "adjust", "Adjust", key_display="+", priority=True)
+    ]
 
     listing: StockListing
 
