@@ -2,30 +2,51 @@
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 from monitor import config, headless
+from monitor.recording import Recorder, Replay
 from wire.broker import parse_broker
 from wire.settings import ConfigError, check
+
+#: Set for what is drawn in a browser instead of a terminal.
+_DRIVER = "TEXTUAL_DRIVER"
+_SPEED_MAX = 1_000.0
 
 
 def main(argv: list[str]) -> int:
     """Run `docktally monitor ...`; return the exit code."""
     arguments = _parser().parse_args(argv)
+    if arguments.record and arguments.replay:
+        return _fail("--record keeps what happens now and --replay shows what was kept: choose one")
+    recorder = None
     try:
         settings = _settings(arguments)
         _log_to(arguments)
+        replay = Replay(arguments.replay, arguments.speed) if arguments.replay else None
+        if replay is not None:
+            settings = settings.model_copy(update={"topic_root": replay.topic_root})
+        elif arguments.record:
+            recorder = Recorder(arguments.record, settings.topic_root)
+    except FileExistsError:
+        return _fail(f"{arguments.record} is there already; a recording is not overwritten")
     except (ConfigError, OSError) as error:
         return _fail(str(error))
-    if arguments.headless:
-        headless.run(settings)
-        return 0
-    return _draw(settings)
+    try:
+        if arguments.headless:
+            headless.run(settings, recorder, replay)
+            return 0
+        return _draw(settings, recorder, replay)
+    finally:
+        if recorder is not None:
+            recorder.close()
 
 
-def _draw(settings: config.Config) -> int:
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+def _draw(settings: config.Config, recorder: Recorder | None, replay: Replay | None) -> int:
+    in_browser = _DRIVER in os.environ
+    if not (in_browser or all(each.isatty() for each in (sys.stdin, sys.stdout, sys.stderr))):
         return _fail(
             "this is not a terminal, so there is nothing to draw on. Run it in a terminal (over"
             " ssh: ssh -t), or use --headless for one line of JSON per change"
@@ -36,7 +57,7 @@ def _draw(settings: config.Config) -> int:
         return _fail(
             f"{error.name} is not installed; install it with: pip install 'docktally[monitor]'"
         )
-    app = MonitorApp(settings)
+    app = MonitorApp(settings, recorder, replay)
     app.run()
     return app.return_code or 0
 
@@ -45,14 +66,16 @@ def _settings(arguments: argparse.Namespace) -> config.Config:
     settings = config.load(arguments.config) if arguments.config else config.Config()
     data = settings.model_dump(exclude_unset=True)
     screen = data.setdefault("monitor", {})
-    for name in ("site", "low"):
+    for name in ("site", "low", "theme"):
         if getattr(arguments, name) is not None:
             screen[name] = getattr(arguments, name)
     if arguments.topic_root is not None:
         data["topic_root"] = arguments.topic_root
     if arguments.broker is not None:
         data["broker"] = arguments.broker
-    return check(config.Config, data)
+    if arguments.central is not None:
+        data.setdefault("central", {})["url"] = arguments.central
+    return config.with_token(check(config.Config, data))
 
 
 def _log_to(arguments: argparse.Namespace) -> None:
@@ -74,7 +97,7 @@ def _log_to(arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="docktally monitor",
-        description="Watch stock, docks, scans and alerts live. It only listens, it never writes.",
+        description="Watch stock, docks, orders, alerts and scans live.",
         epilog="Press ? inside for the keys.",
     )
     add = parser.add_argument
@@ -85,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--low", type=int, metavar="N", help="available N or less is low (default 10)")
     add("--config", type=Path, metavar="FILE", help="TOML file with [broker] and [monitor]")
     add("--topic-root", metavar="ROOT", help="topics are below this (default docktally/v1)")
+    add(
+        "--central", metavar="URL", help="central's HTTP API (default: where it says on the broker)"
+    )
+    add("--theme", choices=config.THEMES, help="colours (default docktally)")
+    add("--record", type=Path, metavar="FILE", help="keep all that is heard in a new file")
+    add("--replay", type=Path, metavar="FILE", help="show a recording instead of what happens now")
+    add("--speed", type=_speed, default=1.0, metavar="N", help="of a replay; 0 is without waiting")
     add("--headless", action="store_true", help="print one JSON line per change, draw nothing")
     add("--log-file", type=Path, metavar="FILE", help="log here (default: nowhere)")
     add(
@@ -94,6 +124,16 @@ def _parser() -> argparse.ArgumentParser:
         help="how much to log (default info)",
     )
     return parser
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
+    if not 0 <= speed <= _SPEED_MAX:
+        raise argparse.ArgumentTypeError(f"a number from 0 to {_SPEED_MAX:g}, not {text!r}")
+    return speed
 
 
 def _broker(text: str) -> object:

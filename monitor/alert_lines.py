@@ -4,21 +4,24 @@ from monitor import figures
 from monitor.board import Board
 from monitor.spans import Line, Span, Tone, printable
 
-_SEVERITY: dict[str, tuple[str, Tone]] = {
+SEVERITY: dict[str, tuple[str, Tone]] = {
     "critical": ("✖", "bad"),
     "warning": ("▲", "warn"),
     "info": ("○", "accent"),
 }
 
 
-def alert_lines(board: Board, now: float, *, detailed: bool) -> list[Line]:
-    """Return one line an alert, and with `detailed` a second one that says more."""
+def alert_lines(board: Board, now: float) -> list[Line]:
+    """Return one line an alert."""
     lines: list[Line] = []
     for alert in board.alerts_by_urgency():
         state = alert.state
-        mark, tone = _SEVERITY[state.severity]
-        confirmed = board.link.up and alert.generation == board.generation
+        mark, tone = SEVERITY[state.severity]
+        confirmed = board.is_confirmed(alert)
         is_new = alert.name in board.unseen_alerts
+        taken = state.acknowledged_by
+        if taken is not None:
+            mark, tone = "✓", "muted"
         line = [
             Span(f"{mark}{'*' if is_new else ' '}", tone),
             Span(f"{figures.moment(state.opened, now)} ", "muted"),
@@ -27,11 +30,11 @@ def alert_lines(board: Board, now: float, *, detailed: bool) -> list[Line]:
             line.append(Span(f"{state.count:,}x ", tone))
         if not confirmed:
             line.append(Span("◌ may be over: ", "muted"))
-        line.append(Span(printable(state.title), "title" if is_new else "plain"))
+        plain: Tone = "muted" if taken is not None else "plain"
+        line.append(Span(printable(state.title), "title" if is_new else plain))
+        if taken is not None:
+            line.append(Span(f"  {printable(taken)} has it", "muted"))
         lines.append(line)
-        if detailed and (state.detail or state.ref):
-            words = " · ".join(word for word in (state.detail, state.ref, state.site) if word)
-            lines.append([Span(f"        {printable(words)}", "muted")])
     return lines
 
 

@@ -1,55 +1,86 @@
-"""The application: one screen, one feed, one theme."""
+"""The application: one screen, one feed or one replay, the themes."""
 
 import asyncio
 import signal
 import time
+from collections.abc import Iterable
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.theme import Theme
+from textual.screen import Screen
 
 from monitor.board import Board
+from monitor.central_api import CentralApi
 from monitor.config import Config
+from monitor.desk import Desk
 from monitor.feed import Feed
+from monitor.keyboard import Keyboard
+from monitor.recording import Recorder, Replay
 from monitor.screen import MainScreen
+from monitor.themes import THEMES, after
 
-#: Calm on purpose: colour is for what a person should look at.
-_THEME = Theme(
-    name="docktally",
-    primary="#6ea8d8",
-    secondary="#5b7f9c",
-    accent="#8ecae6",
-    foreground="#d5dce4",
-    background="#10151b",
-    surface="#161c24",
-    panel="#1d2530",
-    success="#7cc79a",
-    warning="#e8b45a",
-    error="#f07f7f",
-    dark=True,
-)
+#: What a replay shows is over: nobody may be asked or told anything because of it.
+_NO_CENTRAL = "This is a replay: central is not asked, and nothing is changed."
 
 
-class MonitorApp(App[None]):
-    """Shows a board that a feed keeps true."""
+class MonitorApp(Keyboard):
+    """Shows a board that a feed keeps true, or a replay."""
 
     TITLE = "Docktally"
     CSS_PATH = "monitor.tcss"
     BINDINGS = [Binding("ctrl+c", "quit", "Quit", show=False, priority=True)]  # noqa: RUF012
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, recorder: Recorder | None = None, replay: Replay | None = None
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.board = Board(config.monitor.low, time.time())
+        clock = replay.now if replay else time.time
+        board = Board(config.monitor.low, clock())
+        api = CentralApi(config.central, lambda: announced(board), _NO_CENTRAL if replay else "")
+        feed = Feed(config, board, api=api, recorder=recorder, clock=clock)
+        self.desk = Desk(config, board, clock, api, feed, recorder, replay)
 
     def get_default_screen(self) -> MainScreen:
         """Return the one live screen."""
-        return MainScreen(self.board, self.config)
+        return MainScreen(self.desk)
 
     def on_mount(self) -> None:
         """Begin to listen."""
-        self.register_theme(_THEME)
-        self.theme = _THEME.name
+        wear(self, self.desk.config.monitor.theme)
         # The terminal must be given back in order, also when a service manager ends us.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
-        self.run_worker(Feed(self.config, self.board).run(), group="feed")
+        feed, replay = self.desk.feed, self.desk.replay
+        self.run_worker(
+            replay.run(feed.hear, feed.hear_link) if replay else feed.run(), group="feed"
+        )
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer what the keys do, in words."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and active.enabled:
+                key = self.get_key_display(binding)
+                yield SystemCommand(
+                    binding.description,
+                    f"key {key}",
+                    lambda key=binding.key: self.simulate_key(key),
+                )
+        yield from super().get_system_commands(screen)
+
+    def action_next_theme(self) -> None:
+        """Wear the next theme."""
+        self.theme = after(self.theme)
+        self.notify(f"theme {self.theme}", timeout=2)
+
+
+def announced(board: Board) -> str | None:
+    """Return where central says that its API answers; None when it was not heard."""
+    central = board.central
+    return None if central is None else central.state.api
+
+
+def wear(app: App[None], theme: str) -> None:
+    """Give an application our themes, and one of them to begin with."""
+    for each in THEMES:
+        app.register_theme(each)
+    app.theme = theme

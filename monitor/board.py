@@ -7,17 +7,31 @@ shown, but never as live.
 
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
 
+from monitor.order_book import OrderBook
 from monitor.rate import Rate
 from monitor.stock import Stock
-from wire.events import Activity, Alert, Availability, CentralState, GatewayState, Signal
+from wire.events import (
+    Ack,
+    Activity,
+    Alert,
+    Availability,
+    CentralState,
+    GatewayState,
+    Signal,
+)
 
 #: Lines of the live feed kept in memory.
 ACTIVITY_MAX = 500
 #: After a connect, and once central is there, retained alerts are back within this time; one that
 #: is not was closed while we could not hear.
 SETTLE_S = 10.0
+#: Stored rows that come more than this apart are not a load any more.
+LOADING_QUIET_S = 1.0
+#: A load of fewer rows is over before anybody reads about it.
+_LOADING_ROWS_MIN = 2_000
 
 #: live: stock is what central says now. stored: the broker's copy, central not heard yet.
 #: stopped: central is offline. lost: no broker.
@@ -50,22 +64,21 @@ class LinkState:
     since: float
 
 
+@dataclass(slots=True)
+class Load:
+    """Stored rows that came since the last connect, from central or the broker."""
+
+    source: Literal["central", "broker"]
+    rows: int
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One line of the live feed and the site it came from."""
 
     site: str
     line: Activity
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a person at a scanner was told, and when we heard it: the dock's clock may be wrong."""
-
-    site: str
-    gateway: str
-    at: float
-    signal: Signal
 
 
 class Board:
@@ -76,7 +89,12 @@ class Board:
         self.gateways: dict[tuple[str, str], Heard[GatewayState]] = {}
         self.alerts: dict[str, Heard[Alert]] = {}
         self.unseen_alerts: set[str] = set()
-        self.scans: deque[Scan | Told] = deque(maxlen=ACTIVITY_MAX)
+        #: True when somebody should hear that an alert opened.
+        self.bell_due = False
+        self.orders = OrderBook()
+        #: Central's last word to a gateway, of those that are being looked at.
+        self.acks: dict[tuple[str, str], Ack] = {}
+        self.scans: deque[Scan] = deque(maxlen=ACTIVITY_MAX)
         self.scans_heard = 0
         self.link = LinkState(up=False, reason="connecting", since=now)
         self.central: Heard[CentralState] | None = None
@@ -87,6 +105,7 @@ class Board:
         self.malformed_at = 0.0
         #: The latest moment central is known to have spoken for; None before the first word.
         self.data_at: float | None = None
+        self._load = Load("broker", 0, now)
 
     @property
     def trust(self) -> Trust:
@@ -109,6 +128,7 @@ class Board:
         """Take the link's own word; a connect begins a new generation."""
         if up:
             self.generation += 1
+            self._load = Load("broker", 0, now)
         if up == self.link.up and reason == self.link.reason:
             return False
         since = now if up != self.link.up else self.link.since
@@ -118,10 +138,29 @@ class Board:
     def apply_availability(self, item: Availability, now: float, *, retained: bool) -> bool:
         """Take an availability; what the broker stored dates the data, but not as of now."""
         self._date(min(now, item.as_of.timestamp()) if retained else now)
+        if retained:
+            self._load.rows += 1
+            self._load.at = now
         applied = self.stock.apply(item, now, self.generation)
         if applied and not retained:
             self.changes.count(now)
         return applied
+
+    def load_from_central(self, rows: list[Availability], now: float) -> None:
+        """Take a page of the stock as central has it at this moment."""
+        if self._load.source == "broker":
+            self._load = Load("central", 0, now)
+        self._load.rows += len(rows)
+        self._load.at = now
+        self._date(now)
+        for item in rows:
+            self.stock.apply(item, now, self.generation)
+
+    def loading(self, now: float) -> Load | None:
+        """Return how far a large load is; None when none is going on."""
+        load = self._load
+        is_on = load.rows >= _LOADING_ROWS_MIN and now - load.at < LOADING_QUIET_S
+        return load if is_on else None
 
     def remove_item(self, site: str, sku: str) -> bool:
         """Take an item away whose topic was cleared."""
@@ -177,22 +216,53 @@ class Board:
         return True
 
     def apply_signal(self, site: str, gateway: str, signal: Signal, now: float) -> bool:
-        """Take what a person was told; only bad news is a line: good scans have one of central."""
+        """Take what a person was told; only bad news is a line: good scans have one of central.
+
+        Its time is when we heard it: the dock's clock may be wrong.
+        """
         if signal.pattern in ("refused", "rejected"):
-            self.scans.append(Told(site, gateway, now, signal))
+            line = Activity(
+                at=datetime.fromtimestamp(now, UTC),
+                outcome="refused",
+                kind=signal.pattern,
+                gateway=gateway,
+                scanner=signal.scanner,
+                text=signal.text,
+            )
+            self.scans.append(Scan(site, line))
             self.scans_heard += 1
         return True
 
-    def apply_alert(self, alert_id: str, alert: Alert | None, now: float) -> bool:
-        """Take an alert, None when it was closed."""
+    def apply_alert(
+        self, alert_id: str, alert: Alert | None, now: float, *, retained: bool = False
+    ) -> bool:
+        """Take an alert, None when it was closed.
+
+        The bell is due once for each alert that opened while the screen was there, also for those
+        that opened while the link was down.
+        """
         if alert is None:
             self.unseen_alerts.discard(alert_id)
             return self.alerts.pop(alert_id, None) is not None
         known = self.alerts.get(alert_id)
-        if known is None:
+        if known is None and alert.acknowledged_by is None:
             self.unseen_alerts.add(alert_id)
+            self.bell_due = self.bell_due or not retained or self.generation > 1
         self.alerts[alert_id] = Heard(alert, alert.site or "", alert_id, now, None, self.generation)
         return known is None or known.state != alert
+
+    def apply_ack(self, site: str, name: str, ack: Ack | None) -> bool:
+        """Take central's word to a gateway, None when it was cleared."""
+        if ack is None:
+            return self.acks.pop((site, name), None) is not None
+        before = self.acks.get((site, name))
+        self.acks[site, name] = ack
+        return before != ack
+
+    def take_bell(self) -> bool:
+        """Return whether the bell is due, and that it was rung."""
+        due, self.bell_due = self.bell_due, False
+        return due
 
     def apply_malformed(self, reason: str, now: float) -> None:
         """Count a message nobody can understand."""
@@ -211,22 +281,25 @@ class Board:
             if alert.generation != self.generation:
                 self.apply_alert(alert_id, None, now)
 
+    def is_confirmed(self, alert: Heard[Alert]) -> bool:
+        """Return whether an alert was heard since the last connect; another may be over."""
+        return self.link.up and alert.generation == self.generation
+
+    def urgency(self, alert: Heard[Alert]) -> tuple[bool, int, float, str]:
+        """Return what alerts are sorted by: nobody takes care of it, severity, youth."""
+        state = alert.state
+        taken = state.acknowledged_by is not None
+        return taken, _URGENCY[state.severity], -state.opened.timestamp(), alert.name
+
     def alerts_by_urgency(self) -> list[Heard[Alert]]:
-        """Return the open alerts: the most severe first, of these the youngest first."""
-        return sorted(
-            self.alerts.values(),
-            key=lambda alert: (
-                _URGENCY[alert.state.severity],
-                -alert.state.opened.timestamp(),
-                alert.name,
-            ),
-        )
+        """Return the open alerts, the most urgent first."""
+        return sorted(self.alerts.values(), key=self.urgency)
 
     def scans_of(self, site: str, sku: str, limit: int) -> list[Scan]:
         """Return the latest lines about an item, the youngest first."""
         found = []
         for scan in reversed(self.scans):
-            if isinstance(scan, Scan) and scan.line.sku == sku and scan.site == site:
+            if scan.line.sku == sku and scan.site == site:
                 found.append(scan)
                 if len(found) == limit:
                     break

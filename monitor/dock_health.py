@@ -17,14 +17,14 @@ OFFSET_CALM_MS = 2_000.0
 
 def docks_in_trouble(board: Board) -> int:
     """Return how many gateways have something wrong."""
-    return sum(1 for gateway in board.gateways.values() if _severity(board, gateway))
+    return sum(1 for gateway in board.gateways.values() if severity(board, gateway))
 
 
 def dock_lines(board: Board, now: float, width: int) -> list[Line]:
     """Return every gateway with its scanners, those in trouble first."""
     gateways = sorted(
         board.gateways.values(),
-        key=lambda gateway: (-_severity(board, gateway), gateway.site, gateway.name),
+        key=lambda gateway: (-severity(board, gateway), gateway.site, gateway.name),
     )
     many_sites = len({gateway.site for gateway in gateways}) > 1
     lines: list[Line] = []
@@ -33,15 +33,17 @@ def dock_lines(board: Board, now: float, width: int) -> list[Line]:
     return lines
 
 
-def _current(board: Board, gateway: Heard[GatewayState]) -> bool:
+def is_current(board: Board, gateway: Heard[GatewayState]) -> bool:
+    """Return whether a gateway's state was heard since the last connect."""
     return board.link.up and gateway.generation == board.generation
 
 
-def _severity(board: Board, gateway: Heard[GatewayState]) -> int:
+def severity(board: Board, gateway: Heard[GatewayState]) -> int:
+    """Return 2 when scans are lost or cannot be made, 1 when it is worth a look, else 0."""
     state = gateway.state
     outbox = state.outbox
     unplugged = any(not scanner.online for scanner in state.scanners)
-    lost = _current(board, gateway) and not state.online
+    lost = is_current(board, gateway) and not state.online
     if lost or unplugged or outbox.problem or outbox.capacity_left == 0:
         return 2
     return int(
@@ -56,7 +58,7 @@ def _gateway(
     board: Board, gateway: Heard[GatewayState], now: float, width: int, *, many_sites: bool
 ) -> list[Line]:
     state = gateway.state
-    current = _current(board, gateway)
+    current = is_current(board, gateway)
     name = printable(f"{gateway.site}/{gateway.name}" if many_sites else gateway.name)
     title = Span(f" {name} ", "title")
     if not current:
@@ -69,7 +71,7 @@ def _gateway(
         lines = [_spread([Span("●", "good"), title], _outbox(state), width)]
     if not (current and state.online) and state.outbox.pending:
         lines.append([Span("  last heard: ", "muted"), *_outbox(state)])
-    lines += [[Span("  "), problem] for problem in _problems(state)]
+    lines += [[Span("  "), problem] for problem in problems(state)]
     for scanner in state.scanners:
         lines += _scanner(scanner, now, width, live=state.online and current)
     lines += [_new_scanner(found) for found in state.new_scanners]
@@ -88,7 +90,8 @@ def _outbox(state: GatewayState) -> Line:
     ]
 
 
-def _problems(state: GatewayState) -> Iterator[Span]:
+def problems(state: GatewayState) -> Iterator[Span]:
+    """Yield what is wrong with a gateway, the worst first."""
     outbox = state.outbox
     if outbox.capacity_left == 0:
         yield Span("✖ outbox FULL: scans are refused", "bad")

@@ -1,39 +1,35 @@
-"""The table as a CSV file: exactly the rows and columns that are shown, in that order."""
+"""What is shown, as a file: exactly those rows, columns and that order, or the screen as drawn."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
-from monitor.columns import Column
-from monitor.stock import Stock
+from monitor.listing import Records
 
-Records = Iterator[list[object]]
-
-
-def records(stock: Stock, rows: list[int], columns: tuple[Column, ...], live: set[int]) -> Records:
-    """Yield the heading and one record a row; an age becomes the moment it counts from."""
-    yield [*(column.key for column in columns), "live"]
-    for row in rows:
-        yield [
-            *(
-                datetime.fromtimestamp(stock.as_of[row], UTC).isoformat()
-                if column.key == "as_of"
-                else getattr(stock, column.key)[row]
-                for column in columns
-            ),
-            "yes" if row in live else "no",
-        ]
+#: Puts the content into a file that is open for it.
+Write = Callable[[IO[str]], None]
 
 
-def save(folder: Path, now: float, lines: Records) -> Path:
-    """Write the records into a new file in `folder` and return its path; OSError when it cannot."""
+def write_csv(records: Records, file: IO[str]) -> None:
+    """Write records as CSV."""
+    csv.writer(file).writerows(records)
+
+
+def write_text(text: str, file: IO[str]) -> None:
+    """Write a text as it is."""
+    file.write(text)
+
+
+def save(folder: Path, name: str, kind: str, now: float, write: Write) -> Path:
+    """Write a new file in `folder` and return its path; OSError when it cannot be."""
     stamp = f"{datetime.fromtimestamp(now, UTC).astimezone():%Y%m%d-%H%M%S}"
-    path = folder / f"docktally-stock-{stamp}.csv"
+    path = folder / f"docktally-{name}-{stamp}.{kind}"
     number = 1
     while path.exists():
         number += 1
-        path = folder / f"docktally-stock-{stamp}-{number}.csv"
+        path = folder / f"docktally-{name}-{stamp}-{number}.{kind}"
     with path.open("x", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(lines)
+        write(file)
     return path

@@ -11,18 +11,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from monitor import snapshot
 from monitor.board import Board
+from monitor.central_api import CentralApi
 from monitor.config import Config
+from monitor.recording import Recorder
 from wire import codec
 from wire.errors import Malformed
-from wire.events import Activity, Alert, Availability, CentralState, GatewayState, Signal
+from wire.events import (
+    Ack,
+    Activity,
+    Alert,
+    Availability,
+    CentralState,
+    Command,
+    GatewayState,
+    Signal,
+)
 from wire.link import Link, Message
 from wire.topics import DELIVERY, Address, Channel, Topics
 
-#: Availability comes last: 100,000 retained items must not keep alerts and docks waiting.
-_CHANNELS: tuple[Channel, ...] = (
-    "central", "state", "alert", "activity", "signals", "availability",
-)  # fmt: skip
+#: Availability is asked for last: 100,000 items must not keep alerts and docks waiting.
+_CHANNELS: tuple[Channel, ...] = ("central", "state", "alert", "activity", "signals")
 #: What a channel is called in a JSON line, where it is not by its own name.
 _CALLED = {"state": "gateway", "signals": "signal"}
 
@@ -31,13 +41,26 @@ Listener = Callable[[str, dict[str, Any]], None]
 
 
 class Feed:
-    """Keeps a board true to what the broker says. `run` it; nobody else writes to the board."""
+    """Keeps a board true to what the broker says. `run` it; nobody else writes to the board.
 
-    def __init__(self, config: Config, board: Board, listener: Listener | None = None) -> None:
+    With `api`, the first stock after a connect comes from central when that answers.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        board: Board,
+        listener: Listener | None = None,
+        *,
+        api: CentralApi | None = None,
+        recorder: Recorder | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._board = board
         self._site = config.site
         self._topics = Topics(config.topic_root)
         self._listener = listener
+        self._api, self._recorder, self._clock = api, recorder, clock
         self._link = Link(
             config.broker,
             f"docktally-monitor-{os.urandom(6).hex()}",
@@ -46,16 +69,42 @@ class Feed:
                 (self._topics.every(channel, config.site), DELIVERY[channel].qos)
                 for channel in _CHANNELS
             ],
-            on_state=self._on_state,
+            on_connect=self._load_stock,
+            on_state=self.hear_link,
         )
 
     async def run(self) -> None:
         """Connect and stay connected, until cancelled."""
         await self._link.run()
 
+    async def command(self, site: str, gateway: str, command: Command) -> None:
+        """Ask a gateway to do something; Unavailable without a broker. It does not answer."""
+        await self._link.publish(self._topics.commands(site, gateway), codec.encode(command))
+
+    async def watch_acks(self, site: str, gateway: str) -> None:
+        """Hear what central tells a gateway, until `ignore_acks`; Unavailable without a broker."""
+        topic = self._topics.ack(site, gateway)
+        await self._link.subscribe(topic, DELIVERY["ack"].qos, stored=True)
+
+    def ignore_acks(self, site: str, gateway: str) -> None:
+        """Hear it no longer."""
+        self._link.unsubscribe(self._topics.ack(site, gateway))
+        self._board.apply_ack(site, gateway, None)
+
+    async def _load_stock(self) -> None:
+        topic = self._topics.every("availability", self._site)
+        qos = DELIVERY["availability"].qos
+        if self._api is not None and self._recorder is None:
+            await self._link.subscribe(topic, qos, stored=False)
+            if await snapshot.from_central(self._api, self._board, self._site, self._clock):
+                return
+        await self._link.subscribe(topic, qos, stored=True)
+
     def hear(self, message: Message) -> None:
         """Apply one message; what cannot be understood is counted and shown."""
-        now = time.time()
+        now = self._clock()
+        if self._recorder is not None:
+            self._recorder.message(message, now)
         try:
             address = self._topics.parse(message.topic)
             news, fields = self._apply(address, message, now)
@@ -98,7 +147,11 @@ class Feed:
                     _check((alert.id,), (name,))
                     if self._site and alert.site not in (None, self._site):
                         return False, {}  # alert topics carry no site to subscribe by
-                return board.apply_alert(name, alert, now), {"id": name, **self._fields(alert)}
+                news = board.apply_alert(name, alert, now, retained=message.retain)
+                return news, {"id": name, **self._fields(alert)}
+            case "ack":
+                ack = codec.decode(Ack, payload) if payload else None
+                return board.apply_ack(site, name, ack), {"site": site, "gateway": name}
             case _:
                 raise Malformed(f"not something a monitor listens to: {address.channel}")
 
@@ -107,8 +160,12 @@ class Feed:
             return {}
         return {"closed": True} if model is None else model.model_dump(mode="json")
 
-    def _on_state(self, up: bool, reason: str) -> None:  # noqa: FBT001
-        if self._board.apply_link(up, reason, time.time()):
+    def hear_link(self, up: bool, reason: str) -> None:  # noqa: FBT001
+        """Note that the broker connection came or went."""
+        now = self._clock()
+        if self._recorder is not None:
+            self._recorder.link(up, reason, now)
+        if self._board.apply_link(up, reason, now):
             self._tell("link", {"up": up, "reason": reason})
 
     def _tell(self, kind: str, fields: dict[str, Any]) -> None:

@@ -29,6 +29,25 @@ def coarse_age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s" if seconds < 10 else age(seconds)
 
 
+def list_age(seconds: float) -> str:
+    """Return an age in one unit: 14s, 2m, 3h, 4d. A list of these repaints little as time goes."""
+    whole = max(0, int(seconds))
+    for unit, length in (("d", _DAY_S), ("h", _HOUR_S), ("m", _MINUTE_S)):
+        if whole >= length:
+            return f"{whole // length}{unit}"
+    return f"{whole}s"
+
+
+def left(seconds: float) -> str:
+    """Return what is left of a time: 4:51, 2h05m, or over."""
+    whole = int(seconds)
+    if whole < 0:
+        return "over"
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S}:{whole % _MINUTE_S:02d}"
+    return age(whole)
+
+
 def lasting(since: float | None, now: float) -> str:
     """Return a blank and how long something lasts; nothing when nobody saw it begin."""
     return "" if since is None else f" {coarse_age(now - since)}"
@@ -53,6 +72,11 @@ def number(value: int, width: int) -> str:
 def clock(now: float) -> str:
     """Return HH:MM:SS in the zone of this machine."""
     return f"{datetime.fromtimestamp(now, UTC).astimezone():%H:%M:%S}"
+
+
+def date_and_clock(now: float) -> str:
+    """Return YYYY-MM-DD HH:MM:SS in the zone of this machine."""
+    return f"{datetime.fromtimestamp(now, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def moment(at: datetime, now: float) -> str:

@@ -11,17 +11,20 @@ from typing import Any
 from monitor.board import Board
 from monitor.config import Config
 from monitor.feed import Feed
+from monitor.recording import Recorder, Replay
 
 
-def run(config: Config) -> None:
-    """Print changes until SIGTERM, Ctrl+C, or until nobody reads any more."""
+def run(config: Config, recorder: Recorder | None = None, replay: Replay | None = None) -> None:
+    """Print changes until SIGTERM, Ctrl+C, the end of a replay, or until nobody reads any more."""
     # The reader may stand still for long, and then the loop cannot look at signals: these two must
     # end us even in the middle of a write.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    board = Board(config.monitor.low, time.time())
+    clock = replay.now if replay else time.time
+    board = Board(config.monitor.low, clock())
+    feed = Feed(config, board, _print, recorder=recorder, clock=clock)
     try:
-        asyncio.run(Feed(config, board, _print).run())
+        asyncio.run(replay.run(feed.hear, feed.hear_link) if replay else feed.run())
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:

@@ -23,11 +23,15 @@ MALFORMED_SHOWN_S = 30.0
 
 
 class Showing(NamedTuple):
-    """What the table shows just now: rows after the filter, and updates held back by a pause."""
+    """What is shown just now: rows of stock after the filter, updates that a pause holds back.
+
+    `replay` says how a replay goes; empty when this is no replay.
+    """
 
     rows: int
     paused: bool = False
     waiting: int = 0
+    replay: str = ""
 
 
 class _Piece(NamedTuple):
@@ -50,8 +54,16 @@ def headline(board: Board, showing: Showing, now: float, width: int) -> Line:
     return fit(_joined(lines), width)
 
 
-def notice(board: Board, now: float) -> Line | None:
-    """Return the sentence that says what is wrong and what happens next; None when all is well."""
+def notice(board: Board, now: float, trouble: str = "") -> Line | None:
+    """Return the sentence that says what is wrong and what happens next; None when all is well.
+
+    `trouble` is what else went wrong, said when nothing is worse.
+    """
+    load = board.loading(now)
+    if load is not None and board.link.up:
+        source = "central" if load.source == "central" else "the broker's stored messages"
+        words = f" ◌ Loading the stock from {source}: {load.rows:,} rows so far."
+        return [Span(words, "accent")]
     for_how_long = figures.age(now - board.link.since)
     match board.trust:
         case "lost":
@@ -75,14 +87,15 @@ def notice(board: Board, now: float) -> Line | None:
         return [
             Span(f" ? A message was not understood: {printable(board.malformed_reason)}", "warn")
         ]
-    return None
+    return [Span(f" ▲ {printable(trouble)}", "warn")] if trouble else None
 
 
 def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
     """Return the pieces, most important first; that is also their order on the screen."""
-    pieces = [
-        _Piece([Span(" "), _TRUST[board.trust]], [Span(" "), _TRUST[board.trust]], droppable=False)
-    ]
+    trust = _TRUST[board.trust]
+    if showing.replay:  # whatever it shows, it is not now
+        trust = Span(f"▶ REPLAY {showing.replay}", "accent")
+    pieces = [_Piece([Span(" "), trust], [Span(" "), trust], droppable=False)]
     if showing.paused:
         waiting = f"{showing.waiting:,}"
         pieces.append(
@@ -110,7 +123,8 @@ def _pieces(board: Board, showing: Showing, now: float) -> list[_Piece]:
     if board.malformed:
         unread = [Span(f"? {board.malformed:,} not understood", "warn")]
         pieces.append(_Piece(unread, [Span(f"? {board.malformed:,}", "warn")]))
-    pieces.append(_Piece([Span(figures.clock(now))], [Span(figures.clock(now))]))
+    clock = figures.date_and_clock(now) if showing.replay else figures.clock(now)
+    pieces.append(_Piece([Span(clock)], [Span(figures.clock(now))]))
     rate = f"{board.changes.per_second(now):,.0f}"
     pieces.append(_Piece([Span(f"{rate} changes/s", "muted")], [Span(f"{rate}/s", "muted")]))
     return pieces

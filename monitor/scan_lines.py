@@ -1,10 +1,10 @@
 """Lines of the live feed in words. Pure."""
 
 from monitor import figures
-from monitor.board import Scan, Told
+from monitor.board import Scan
 from monitor.spans import Line, Span, Tone, cell, printable
 
-_OUTCOME: dict[str, tuple[str, Tone]] = {
+OUTCOME: dict[str, tuple[str, Tone]] = {
     "applied": ("✓", "good"),
     "held": ("◐", "warn"),
     "refused": ("✖", "bad"),
@@ -13,12 +13,10 @@ _OUTCOME: dict[str, tuple[str, Tone]] = {
 _LATE_S = 60.0
 
 
-def scan_line(scan: Scan | Told, now: float, *, short: bool = False) -> Line:
+def scan_line(scan: Scan, now: float, *, short: bool = False) -> Line:
     """Return when, where, what happened to which goods; `short` leaves out item and gateway."""
-    if isinstance(scan, Told):
-        return _told_line(scan)
     line = scan.line
-    mark, tone = _OUTCOME[line.outcome]
+    mark, tone = OUTCOME[line.outcome]
     at = line.at.timestamp()
     count = "" if line.quantity is None else f"x{line.quantity}"
     way = "→".join(printable(place) for place in (line.location, line.to_location) if place)
@@ -40,14 +38,3 @@ def scan_line(scan: Scan | Told, now: float, *, short: bool = False) -> Line:
     if now - at > _LATE_S:
         spans.append(Span(f" ({figures.age(now - at)} ago)", "muted"))
     return spans
-
-
-def _told_line(told: Told) -> Line:
-    signal = told.signal
-    scanner = printable(f"{told.gateway}/{signal.scanner}")
-    return [
-        Span(figures.clock(told.at), "muted"),
-        Span(" ✖ ", "bad"),
-        Span(f"{scanner} {signal.pattern}: "),
-        Span(printable(signal.text), "bad"),
-    ]

@@ -1,45 +1,42 @@
-"""The one live screen: puts the board's facts into the widgets and keys into deeds."""
+"""The one live screen: five views of the board below one status line, and the keys of them all."""
 
-import time
 from functools import partial
-from itertools import islice
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
-from monitor import export, item_card
-from monitor.alert_lines import alert_lines, alerts_title
-from monitor.board import Board
-from monitor.config import Config
-from monitor.dock_health import dock_lines, docks_in_trouble
+from monitor import export
+from monitor.desk import Desk
 from monitor.headline import Showing, headline, notice
-from monitor.scan_lines import scan_line
-from monitor.spans import Line, Span, printable
-from monitor.view import SortKey
+from monitor.spans import printable
+from monitor.widgets.activity_page import ActivityPage
+from monitor.widgets.alerts_page import AlertsPage
+from monitor.widgets.column_choice import ColumnChoice
+from monitor.widgets.docks_page import DocksPage
 from monitor.widgets.filter_bar import FilterBar, FilterInput
 from monitor.widgets.help import HelpScreen
-from monitor.widgets.item import ItemScreen
-from monitor.widgets.painted import OneLine, Panel
-from monitor.widgets.stock_table import ColumnHeads, StockTable, sentence
+from monitor.widgets.hints import Hints
+from monitor.widgets.orders_page import OrdersPage
+from monitor.widgets.page import Page
+from monitor.widgets.painted import OneLine
+from monitor.widgets.stock_page import StockPage
+from monitor.widgets.table import ColumnHeads
 
 #: Repainting what changed this often looks immediate and costs little.
 FLUSH_INTERVAL_S = 0.1
 TICK_INTERVAL_S = 1.0
-#: Lines of the live feed worded at each change: on a screen of their own, and beside the stock.
-_SCANS_MAX, _SCANS_BESIDE_MAX = 300, 40
-
-Pane = Literal["all", "docks", "alerts", "scans"]
 
 
 class MainScreen(Screen[None]):
-    """Stock, docks, alerts and live scans."""
+    """Stock, docks, orders, alerts and activity."""
 
-    AUTO_FOCUS = "#table"
+    AUTO_FOCUS = "#stock Table"
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  declared so by Textual
         (0, "-narrow"),
         (100, "-wide"),
@@ -53,52 +50,52 @@ class MainScreen(Screen[None]):
         # Priority and set_focus at once: with anything slower, a filter that is typed fast or
         # pasted would set off the keys it is made of.
         Binding("slash", "filter", "Filter", key_display="/", priority=True),
-        # The footer shows as many as fit, so what a newcomer needs comes first.
+        # The last line shows as many as fit, so what a newcomer needs comes first.
+        Binding("enter", "detail", "Detail", key_display="Enter"),
+        Binding("1", "view(0)", "Views", key_display="1-5"),
+        Binding("2", "view(1)", "Docks", show=False),
+        Binding("3", "view(2)", "Orders", show=False),
+        Binding("4", "view(3)", "Alerts", show=False),
+        Binding("5", "view(4)", "Activity", show=False),
         Binding("s", "sort", "Sort"),
-        Binding("l", "low", "Low"),
-        Binding("space", "pause", "Pause"),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-        Binding("enter", "detail", "Detail"),
-        Binding("1", "pane('all')", "Panes", key_display="1-4"),
-        Binding("2", "pane('docks')", "Docks", show=False),
-        Binding("3", "pane('alerts')", "Alerts", show=False),
-        Binding("4", "pane('scans')", "Scans", show=False),
-        Binding("r", "sort_again", "Re-sort"),
         Binding("S", "reverse", "Reverse", show=False),
+        Binding("l", "urgent", "Low"),
+        Binding("space", "pause", "Pause", key_display="Space"),
+        Binding("r", "sort_again", "Re-sort"),
+        Binding("c", "columns", "Columns"),
         Binding("y", "copy", "Copy"),
         Binding("e", "export", "Export"),
+        Binding("E", "picture", "Picture", show=False),
+        Binding("t", "app.next_theme", "Theme"),
+        Binding("q", "app.quit", "Quit"),
         Binding("escape", "clear", "Clear filter", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
     ]
 
-    def __init__(self, board: Board, config: Config) -> None:
+    def __init__(self, desk: Desk) -> None:
         super().__init__()
-        self.board = board
-        self.config = config
-        self.pane: Pane = "all"
-        self._paused_at = 0
-        self._scans_shown = -1
-        self.column_heads = ColumnHeads(id="heads")
-        self.table = StockTable(board, self.column_heads)
+        self.desk = desk
+        self.board = desk.board
+        self.pages: list[Page] = [
+            StockPage(desk), DocksPage(desk), OrdersPage(desk), AlertsPage(desk),
+            ActivityPage(desk),
+        ]  # fmt: skip
+        self.page = self.pages[0]
+        if desk.config.monitor.columns:
+            self.page.listing.choose(desk.config.monitor.columns)
 
     def compose(self) -> ComposeResult:
-        """Yield the parts, in the order of the grid in monitor.tcss."""
+        """Yield the parts from top to bottom."""
         yield OneLine(id="status")
         yield OneLine(id="notice")
-        yield FilterBar(id="bar")
-        with Container(id="panes"):
-            with Vertical(id="stock"):
-                yield self.column_heads
-                yield self.table
-            yield Panel("Docks", id="docks")
-            yield Panel("Alerts", id="alerts")
-            yield Panel("Live scans", id="scans")
-            yield Panel("Item", id="card")
-        yield Footer(compact=True, show_command_palette=False)
+        yield FilterBar(self._leave_filter)
+        with Container(id="views"):
+            yield from self.pages
+        yield Hints()
 
     def on_mount(self) -> None:
         """Begin to follow the board."""
-        self.query_one("#stock").border_title = "Stock"
+        self._show_page()
         self.set_interval(FLUSH_INTERVAL_S, self.flush)
         self.set_interval(TICK_INTERVAL_S, self.tick)
         self.call_after_refresh(self.tick)
@@ -108,33 +105,18 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.tick)
 
     def flush(self) -> None:
-        """Ten times a second: stock, the card of the item, live scans."""
-        now = time.time()
-        self.table.flush()
-        self._show_scans(now)
-        self._show_card(now)
+        """Ten times a second: what changed in the view that is seen."""
+        self.page.flush()
 
     def tick(self) -> None:
-        """Once a second: ages, sums, docks, alerts."""
-        now = time.time()
+        """Once a second: ages, sums, and what changes rarely."""
+        now = self.desk.clock()
         self.board.settle(now)
-        self.table.empty = self._empty()
-        self.table.tick()
-        self.query_one(FilterBar).show(self.table.view)
+        self.page.tick()
+        self.query_one(FilterBar).show(self.page.listing)
         self._show_status(now)
-        docks = self.query_one("#docks", Panel)
-        trouble = docks_in_trouble(self.board)
-        docks.show(
-            dock_lines(self.board, now, docks.line_width)
-            or [[Span("No dock has reported yet.", "muted")]],
-            f"Docks and scanners{f', ▲ {trouble}' if trouble else ''}",
-        )
-        self.query_one("#alerts", Panel).show(
-            alert_lines(self.board, now, detailed=self.pane == "alerts")
-            or [[Span("No alert is open.", "muted")]],
-            alerts_title(self.board),
-        )
-        self._scans_shown = -1  # their ages have grown
+        if self.board.take_bell() and self.desk.config.monitor.bell:
+            self.app.bell()
         self.flush()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -144,80 +126,88 @@ class MainScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Give the keyboard to the filter, before the next key is looked at."""
-        self.action_pane("all")
         self.set_focus(self.query_one(FilterInput))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as it is typed."""
-        self._filter(event.value, low_only=self.table.view.low_only)
+        if event.value != self.page.listing.text:
+            self._filter(event.value, urgent_only=self.page.listing.urgent_only)
 
     def action_clear(self) -> None:
-        """Clear the filter, or go back to all panes."""
-        if self.pane != "all":
-            self.action_pane("all")
-        else:
+        """Clear the filter, or go back to the first view."""
+        if self.page.listing.text:
             self.query_one(FilterInput).value = ""
+        elif self.page is not self.pages[0]:
+            self.action_view(0)
 
-    def action_low(self) -> None:
-        """Show only what is low, or all again."""
-        self._filter(self.query_one(FilterInput).value, low_only=not self.table.view.low_only)
+    def action_urgent(self) -> None:
+        """Show only what a person should look at, or everything again."""
+        listing = self.page.listing
+        self._filter(listing.text, urgent_only=not listing.urgent_only)
 
     def action_sort(self) -> None:
         """Sort by the next column that is shown."""
-        shown = [column.key for column in self.table.columns]
-        key = self.table.view.key
+        shown = [each.key for each in self.page.table.placed]
+        key, _ = self.page.listing.order
         at = shown.index(key) if key in shown else -1
         self._sort(shown[(at + 1) % len(shown)], reverse=False)
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
-        self._sort(self.table.view.key, reverse=not self.table.view.reverse)
+        key, reverse = self.page.listing.order
+        self._sort(key, reverse=not reverse)
 
     def action_sort_again(self) -> None:
         """Put the order right now."""
-        self._sort(self.table.view.key, reverse=self.table.view.reverse)
+        key, reverse = self.page.listing.order
+        self._sort(key, reverse=reverse)
 
     def on_column_heads_picked(self, event: ColumnHeads.Picked) -> None:
         """Sort by the clicked column, the other way round if it is the one already."""
-        view = self.table.view
-        self._sort(event.key, reverse=event.key == view.key and not view.reverse)
+        key, reverse = self.page.listing.order
+        self._sort(event.key, reverse=event.key == key and not reverse)
 
     def action_pause(self) -> None:
-        """Let the table stand still, or go on."""
-        self.table.pause()
-        self._paused_at = self.board.stock.applied
+        """Let the view stand still, or go on; of a replay, its time."""
+        if self.desk.replay is not None:
+            self.desk.replay.stand()
+        else:
+            self.page.listing.pause(self.desk.clock())
+            self.page.table.contents_changed()
         self.tick()
 
     def action_detail(self) -> None:
-        """Show everything about the item under the cursor."""
-        row = self.table.cursor_row
+        """Show everything about the row under the cursor."""
+        row = self.page.table.cursor_row
         if row is not None:
-            self.app.push_screen(ItemScreen(self.board, row))
+            self.app.push_screen(self.page.detail_screen(row))
 
-    def on_stock_table_opened(self) -> None:
-        """Show everything about the item that was double-clicked."""
+    def on_table_opened(self) -> None:
+        """Show everything about the row that was double-clicked."""
         self.action_detail()
 
-    def action_pane(self, pane: Pane) -> None:
-        """Show all panes, or one of them on the whole screen."""
-        self.remove_class(*(f"only-{each}" for each in ("docks", "alerts", "scans")))
-        self.pane = pane
-        if pane == "alerts":
+    def action_view(self, number: int) -> None:
+        """Show one of the views."""
+        self.page = self.pages[number]
+        self._show_page()
+        self.set_focus(self.page.table)
+        if self.page.id == "alerts":
             self.board.unseen_alerts.clear()
-        if pane == "all":
-            self.set_focus(self.table)
-        else:
-            self.add_class(f"only-{pane}")
-            self.set_focus(self.query_one(f"#{pane}"))
+        self.page.opened()
+        self.tick()
         self.call_after_refresh(self.tick)
 
+    def action_columns(self) -> None:
+        """Let a person choose the columns of this view."""
+        self.app.push_screen(ColumnChoice(self.page.listing), self._columns_chosen)
+
     def action_copy(self) -> None:
-        """Put the SKU under the cursor into the terminal's clipboard."""
-        row = self.table.cursor_row
+        """Put what names the row under the cursor into the terminal's clipboard."""
+        row = self.page.table.cursor_row
         if row is not None:
-            sku = self.table.view.stock.sku[row]
-            self.app.copy_to_clipboard(sku)
-            self.notify(f"{printable(sku)} copied", markup=False)
+            words = self.page.listing.copied(row)
+            self.app.copy_to_clipboard(words)
+            self.notify(f"{printable(words)} copied", markup=False)
 
     def action_help(self) -> None:
         """Show what keys and marks mean."""
@@ -225,78 +215,63 @@ class MainScreen(Screen[None]):
 
     def action_export(self) -> None:
         """Save exactly what is shown as CSV."""
-        rows = list(self.table.view.rows)
-        live = {row for row in rows if self.board.row_is_live(row)}
-        stock = self.table.view.stock.frozen()
-        self._save(partial(export.records, stock, rows, self.table.columns, live), len(rows))
+        listing = self.page.listing
+        records = listing.records(self.page.table.placed)
+        rows = len(listing.rows)
+        write = partial(export.write_csv, records)
+        self._save(listing.name, "csv", write, f"{rows:,} rows")
+
+    def action_picture(self) -> None:
+        """Save the screen as it is drawn."""
+        drawn = self.app.export_screenshot(title="Docktally")
+        self._save("screen", "svg", partial(export.write_text, drawn), "The screen")
 
     @work(thread=True, exclusive=True, group="export")
-    def _save(self, records: "partial[export.Records]", count: int) -> None:
-        folder = self.config.monitor.export_folder
+    def _save(self, name: str, kind: str, write: export.Write, what: str) -> None:
+        folder = self.desk.config.monitor.export_folder
         try:
-            path = export.save(folder, time.time(), records())
+            path = export.save(folder, name, kind, self.desk.clock(), write)
         except OSError as error:
             words = f"Nothing was exported: {folder.resolve()}: {error.strerror}"
             self.app.call_from_thread(self.notify, words, severity="error", markup=False)
         else:
-            words = f"{count:,} rows saved in {path.resolve()}"
-            self.app.call_from_thread(self.notify, words, markup=False)
+            saved = partial(self._saved, path, f"{what} saved in {path.resolve()}")
+            self.app.call_from_thread(saved)
 
-    def _filter(self, text: str, *, low_only: bool) -> None:
-        self.table.view.filter(text, low_only=low_only)
-        self.table.empty = self._empty()
-        self.table.contents_changed()
-        self.query_one(FilterBar).show(self.table.view)
-        self._show_status(time.time())
+    def _saved(self, path: Path, words: str) -> None:
+        if self.app.is_web:  # the folder is not where the person sits
+            self.app.deliver_binary(path)
+        self.notify(words, markup=False)
 
-    def _sort(self, key: SortKey, *, reverse: bool) -> None:
-        self.table.view.sort(key, reverse=reverse)
-        self.table.contents_changed()
-        self.query_one(FilterBar).show(self.table.view)
+    def _leave_filter(self) -> None:
+        self.set_focus(self.page.table)
+
+    def _columns_chosen(self, keys: list[str] | None) -> None:
+        if keys is not None:
+            self.page.listing.choose(keys)
+            self.page.table.contents_changed()
+
+    def _show_page(self) -> None:
+        for page in self.pages:
+            page.display = page is self.page
+        self.query_one(FilterInput).value = self.page.listing.text
+
+    def _filter(self, text: str, *, urgent_only: bool) -> None:
+        self.page.listing.filter(text, urgent_only=urgent_only, now=self.desk.clock())
+        self.page.table.contents_changed()
+        self.tick()
+
+    def _sort(self, key: str, *, reverse: bool) -> None:
+        self.page.listing.sort(key, reverse=reverse)
+        self.page.table.contents_changed()
+        self.query_one(FilterBar).show(self.page.listing)
 
     def _show_status(self, now: float) -> None:
-        waiting = self.board.stock.applied - self._paused_at
-        showing = Showing(len(self.table.view.rows), self.table.paused, waiting)
+        stock, here = self.pages[0].listing, self.page.listing
+        replay = self.desk.replay.words() if self.desk.replay else ""
+        showing = Showing(len(stock.rows), here.paused, here.waiting, replay)
         status = self.query_one("#status", OneLine)
         status.show(headline(self.board, showing, now, self.size.width))
-        sentence = notice(self.board, now)
+        recorder = self.desk.recorder
+        sentence = notice(self.board, now, recorder.problem if recorder else "")
         self.query_one("#notice", OneLine).show(*([sentence] if sentence else []))
-
-    def _show_scans(self, now: float) -> None:
-        heard = self.board.scans_heard
-        if self.table.paused or heard == self._scans_shown:
-            return
-        self._scans_shown = heard
-        limit = _SCANS_MAX if self.pane == "scans" else _SCANS_BESIDE_MAX
-        self.query_one("#scans", Panel).show(
-            [scan_line(scan, now) for scan in islice(reversed(self.board.scans), limit)]
-            or [[Span("No scan seen yet.", "muted")]]
-        )
-
-    def _show_card(self, now: float) -> None:
-        panel, row = self.query_one("#card", Panel), self.table.cursor_row
-        if not panel.display or row is None:
-            return
-        stock = self.table.view.stock
-        size = panel.scrollable_content_region
-        lines = item_card.card(self.board, stock, row, now, size.width, size.height)
-        panel.show(lines, item_card.title(stock, row))
-
-    def _empty(self) -> list[Line]:
-        view, broker = self.table.view, self.config.broker
-        if len(view.stock):
-            if view.words:
-                return sentence("No item has all these words.", "Esc clears the filter.")
-            return sentence("Nothing is low or sold out.", "l shows all items again.")
-        if not self.board.link.up:
-            return sentence(
-                f"Waiting for the broker at {broker}.",
-                "The screen fills by itself as soon as the broker answers.",
-                "Another broker: docktally monitor --broker host:port",
-            )
-        return sentence(
-            f"Connected to the broker at {broker}; it holds no stock"
-            + (f" of site {self.config.site}." if self.config.site else "."),
-            "Rows appear as soon as central announces its first item.",
-            f"Listening below {self.config.topic_root}. Is `docktally central` running?",
-        )

@@ -4,6 +4,7 @@ What comes from barcodes and other machines passes `printable` first: a control 
 must not reach the terminal.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -58,6 +59,18 @@ def cell(text: str, width: int, *, right: bool = False) -> str:
     if size > width:
         return set_cell_size(text, width - 1) + ELLIPSIS if width > 0 else ""
     return " " * (width - size) + text if right else text + " " * (width - size)
+
+
+def labelled(label: str, *spans: Span, width: int = 12) -> Line:
+    """Return a line that begins with what it is about."""
+    return [Span(f"{label:<{width}}", "muted"), *spans]
+
+
+def wrapped(text: str, width: int, tone: Tone = "plain", indent: int = 0) -> list[Line]:
+    """Return a text in lines of at most `width` characters, all but the first indented."""
+    room = max(8, width)
+    lines = textwrap.wrap(printable(text), room, subsequent_indent=" " * indent)
+    return [[Span(line, tone)] for line in lines]
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,8 @@ A row id is an index into every column and never changes, so a view is a list of
 """
 
 import copy
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from monitor.spans import printable
 from monitor.trail import Trail
@@ -91,6 +92,11 @@ class Stock:
         self.applied += 1
         return True
 
+    def row(self, site: str, sku: str) -> int | None:
+        """Return the row of an item at a site, None when it has none."""
+        row = self._index.get((site, sku))
+        return None if row is None or row in self.gone else row
+
     def remove(self, site: str, sku: str) -> bool:
         """Take an item away whose topic was cleared; False when it is not there."""
         row = self._index.get((site, sku))
@@ -111,13 +117,21 @@ class Stock:
         changed, self.changed = self.changed, set()
         return changed
 
+    def words(self, row: int) -> str:
+        """Return all text of a row, casefolded: what the filter's words are looked for in."""
+        return self.search[row]
+
+    def value_of(self, key: str) -> Callable[[int], Any]:
+        """Return what finds the value of a row in a column."""
+        column: list[Any] = getattr(self, key)
+        return column.__getitem__
+
     def frozen(self) -> "Stock":
-        """Return a copy that stands still while this one goes on."""
+        """Return a copy that stands still while this one goes on; only the trails go on in both."""
         twin = copy.copy(self)
         for column in _COLUMNS:
             setattr(twin, column, list(getattr(self, column)))
         twin.gone, twin.low, twin.out = set(self.gone), set(self.low), set(self.out)
-        twin.trails = {row: trail.copy() for row, trail in self.trails.items()}
         twin.sites, twin.changed = set(self.sites), set()
         return twin
 

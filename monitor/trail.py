@@ -31,12 +31,6 @@ class Trail:
         values = [self._values[max(0, bisect_right(self._times, at) - 1)] for at in times]
         return [*values, self._values[-1]]
 
-    def copy(self) -> "Trail":
-        """Return a trail that no longer follows."""
-        twin = Trail(0.0, 0)
-        twin._times, twin._values = self._times[:], self._values[:]
-        return twin
-
     @property
     def since(self) -> float:
         """When the first sample was taken."""

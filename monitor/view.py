@@ -5,16 +5,13 @@ it right. Which rows are in is always exact: a row that becomes low enters the l
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
+from monitor.query import Query
 from monitor.stock import Stock
 
-SortKey = Literal["sku", "name", "site", "on_hand", "reserved", "safety", "available", "as_of"]
-SORT_KEYS: tuple[SortKey, ...] = (
-    "sku", "name", "site", "on_hand", "reserved", "safety", "available", "as_of",
-)  # fmt: skip
 #: Keys that never change: a row has one right place among the others.
-_FIXED: frozenset[SortKey] = frozenset({"sku", "site"})
+_FIXED = frozenset({"sku", "site"})
 
 
 class View:
@@ -23,15 +20,18 @@ class View:
     def __init__(self, stock: Stock) -> None:
         self.stock = stock
         self.rows: list[int] = []
-        self.key: SortKey = "sku"
+        self.key = "sku"
         self.reverse = False
         self.low_only = False
-        self.words: tuple[str, ...] = ()
+        self.query = Query()
         #: True when something changed that may give another order than the one held.
         self.held = False
+        self._now = 0.0
         self._members: set[int] = set()
+        # All rows by SKU and site, mostly sorted, so that every other order takes one sort only.
+        self._base: list[int] = []
         self._order: list[int] = []
-        self._rank: list[int] = []
+        self._rank: list[int] = []  # of each row in _order; empty until it is needed
         self._unplaced = False
         self.sort()
 
@@ -44,41 +44,45 @@ class View:
         self._adopt_new_rows()
         self._select()
 
-    def filter(self, text: str, *, low_only: bool) -> None:
-        """Show rows that hold every word of `text`, and of these only the low ones if asked."""
-        self.words = tuple(text.casefold().split())
-        self.low_only = low_only
+    def filter(self, query: Query, *, low_only: bool, now: float = 0.0) -> None:
+        """Show what passes a query at `now`, and of these only the low ones if asked."""
+        self.query, self.low_only, self._now = query, low_only, now
         self._select()
 
-    def sort(self, key: SortKey | None = None, *, reverse: bool | None = None) -> None:
+    def sort(self, key: str | None = None, *, reverse: bool | None = None) -> None:
         """Put all rows in order now; without arguments by the key they are sorted by."""
         self.key = key or self.key
         self.reverse = self.reverse if reverse is None else reverse
         self._adopt_new_rows()
-        order = self._order
+        sku, site = self.stock.sku, self.stock.site
         if len(self.stock.sites) > 1:
-            order.sort(key=self.stock.site.__getitem__)
-        order.sort(key=self.stock.sku.__getitem__)
-        if self.key != "sku" or self.reverse:
-            order.sort(key=self._value(), reverse=self.reverse)
-        for rank, row in enumerate(order):
-            self._rank[row] = rank
+            self._base.sort(key=lambda row: (sku[row], site[row]))
+        else:
+            self._base.sort(key=sku.__getitem__)
+        plain = self.key == "sku" and not self.reverse
+        key_of = self._value()
+        self._order = (
+            list(self._base) if plain else sorted(self._base, key=key_of, reverse=self.reverse)
+        )
+        self._rank = []
         self.held = self._unplaced = False
         self._select()
 
-    def update(self, changed: Iterable[int]) -> bool:
+    def update(self, changed: Iterable[int], now: float = 0.0) -> bool:
         """Take in changed rows, new ones at the end; True when other rows are shown than before."""
+        self._now = now
         arrived = [row for row in self._adopt_new_rows() if self.matches(row)]
         self.rows.extend(arrived)
         self._members.update(arrived)
+        moves = self.key not in _FIXED
         swapped = False
         for row in changed:
             if (row in self._members) != self.matches(row):
                 (self._members.discard if row in self._members else self._members.add)(row)
                 swapped = True
-            self.held = self.held or self.key not in _FIXED
+            self.held = self.held or moves
         if swapped:
-            self.rows = sorted(self._members, key=self._rank.__getitem__)
+            self.rows = sorted(self._members, key=self._ranks().__getitem__)
         return swapped or bool(arrived)
 
     def place(self) -> bool:
@@ -88,31 +92,48 @@ class View:
         self.sort()
         return True
 
+    def grow_older(self, now: float) -> bool:
+        """Let rows come and go that a condition on ages is about; True when some did."""
+        self._now = now
+        if not self.query.ages:
+            return False
+        before = self._members
+        self._select()
+        return before != self._members
+
     def matches(self, row: int) -> bool:
         """Return whether the filter lets a row pass."""
-        stock = self.stock
-        if row in stock.gone or (self.low_only and row not in stock.low):
+        if row in self.stock.gone or (self.low_only and row not in self.stock.low):
             return False
-        search = stock.search[row]
-        return all(word in search for word in self.words)
+        return not self.query or self.query.matches(row, self.stock, self._now)
 
     def _adopt_new_rows(self) -> range:
-        new = range(len(self._rank), len(self.stock.sku))
-        self._rank.extend(new)
+        new = range(len(self._order), len(self.stock.sku))
+        self._base.extend(new)
         self._order.extend(new)
+        if self._rank:
+            self._rank.extend(new)
         self._unplaced = self._unplaced or bool(new)
         return new
 
+    def _ranks(self) -> list[int]:
+        if not self._rank:
+            self._rank = [0] * len(self._order)
+            for rank, row in enumerate(self._order):
+                self._rank[row] = rank
+        return self._rank
+
     def _select(self) -> None:
-        if self.words or self.low_only or self.stock.gone:
-            self.rows = [row for row in self._order if self.matches(row)]
-        else:
-            self.rows = list(self._order)
+        stock, rows = self.stock, self._order
+        if self.low_only:
+            rows = [row for row in rows if row in stock.low]
+        if stock.gone:
+            rows = [row for row in rows if row not in stock.gone]
+        self.rows = self.query.select(rows, stock, self._now)
         self._members = set(self.rows)
 
     def _value(self) -> Callable[[int], Any]:
+        value = self.stock.value_of(self.key)
         if self.key == "as_of":
-            as_of = self.stock.as_of
-            return lambda row: -as_of[row]  # sorted by age: the youngest first
-        column: list[Any] = getattr(self.stock, self.key)
-        return column.__getitem__
+            return lambda row: -value(row)  # sorted by age: the youngest first
+        return value

@@ -114,7 +114,7 @@ def signal(pattern: Pattern, text: str = "scan the location first") -> Signal:
 
 
 async def publish(
-    port: int, messages: Iterable[Availability | CentralState | Signal | bytes]
+    port: int, messages: Iterable[Availability | Alert | CentralState | Signal | bytes]
 ) -> None:
     """Put messages on the broker as central does; bytes go where nobody can read them."""
     connected = asyncio.Event()
@@ -137,6 +137,8 @@ async def publish(
                         topic, retain = TOPICS.central(), DELIVERY["central"].retain
                     case Signal():
                         topic, retain = TOPICS.signals("ber", "g1"), DELIVERY["signals"].retain
+                    case Alert():
+                        topic, retain = TOPICS.alert(message.id), DELIVERY["alert"].retain
                     case _:
                         topic, retain = TOPICS.activity("ber"), False
                 body = message if isinstance(message, bytes) else codec.encode(message)

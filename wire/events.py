@@ -325,3 +325,5 @@ class Alert(Payload):
     site: Name | None = None
     opened: Utc
     count: Annotated[int, Field(ge=1)] = 1
+    acknowledged_by: Name | None = None
+    acknowledged_at: Utc | None = None

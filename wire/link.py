@@ -34,6 +34,8 @@ RECEIVE_MAXIMUM = 500
 #: gmqtt reconnects by itself unless the count of failures is above the allowed one.
 _NO_RECONNECT = -2
 _ACCEPTED = 0
+#: Retain handling of MQTT 5, 3.8.3.1.
+_STORED, _NOT_STORED = 0, 2
 logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # what it says, the link says once and better
 
 
@@ -146,6 +148,7 @@ class Link:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _lost: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _bug: Exception | None = field(default=None, init=False)
+    _asked: dict[int, asyncio.Future[None]] = field(default_factory=dict, init=False)
     _acks: _Acks = field(default_factory=_Acks, init=False)
 
     @property
@@ -184,6 +187,27 @@ class Link:
             if confirmed is not None:
                 await confirmed
 
+    async def subscribe(self, topic: str, qos: int, *, stored: bool) -> None:
+        """Hear a topic too, for as long as this connection lasts; return once the broker agreed.
+
+        With `stored` the broker sends its retained messages, also when it did so before. Raise
+        Unavailable when there is no connection, or no longer.
+        """
+        client = self._client
+        if client is None:
+            raise Unavailable(f"not connected to the broker {self.broker}")
+        subscription = gmqtt.Subscription(
+            topic, qos=qos, retain_handling_options=_STORED if stored else _NOT_STORED
+        )
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked[client.subscribe(subscription)] = granted
+        await granted
+
+    def unsubscribe(self, topic: str) -> None:
+        """Hear a topic no longer."""
+        if self._client is not None:
+            self._client.unsubscribe(topic)
+
     async def _send(self, message: gmqtt.Message) -> _Confirmations:
         client, confirmations = self._client, self._confirmations
         if client is None or confirmations is None:
@@ -213,6 +237,7 @@ class Link:
         client.set_config({"reconnect_retries": _NO_RECONNECT})
         lost = self._lost = asyncio.Event()
         client.on_disconnect = lambda *_: lost.set()
+        client.on_subscribe = self._on_granted
         client.on_message = self._on_manual if self.manual_ack else self._on_automatic
         if self.broker.username is not None:
             client.set_auth_credentials(self.broker.username, self.broker.password)
@@ -256,10 +281,22 @@ class Link:
         if self._confirmations is not None:
             self._confirmations.lose_all()
             self._confirmations = None
+        for granted in self._asked.values():
+            if not granted.done():
+                granted.set_exception(Unavailable("the broker connection was lost"))
+                granted.exception()  # seen: whoever gave up waiting must not be warned about it
+        self._asked.clear()
         if client is not None:
             with contextlib.suppress(OSError):
                 await client.disconnect()
         self._acks.give_up()
+
+    def _on_granted(
+        self, _client: Any, mid: int, _codes: Sequence[int], _properties: dict[str, Any]
+    ) -> None:
+        granted = self._asked.pop(mid, None)
+        if granted is not None and not granted.done():
+            granted.set_result(None)
 
     def _on_automatic(
         self, _client: Any, topic: str, payload: bytes, qos: int, properties: dict[str, Any]

@@ -1,55 +1,48 @@
-"""One item in full, live, above the screen."""
+"""One item in full: what is known here, and what central says when it is asked."""
 
-import time
-from typing import ClassVar
+import asyncio
+from typing import Any
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
+from textual import work
 
-from monitor import item_card
-from monitor.board import Board
-from monitor.widgets.painted import Panel
+from monitor import item_card, snapshot
+from monitor.item_card import Facts
+from monitor.spans import Line
+from monitor.widgets.details import DetailScreen
 
-_LINES_MAX = 40
+#: Asked again so long after an answer at the earliest, when the item has changed since.
+_AGAIN_S = 1.0
 
 
-class ItemScreen(ModalScreen[None]):
-    """Figures, history and latest scans of one row, until a key closes it."""
+class ItemScreen(DetailScreen):
+    """Figures, places, promises, history and latest scans of one row of stock."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,space", "dismiss", "Close"),
-        Binding("y", "copy", "Copy SKU"),
-    ]
-
-    def __init__(self, board: Board, row: int) -> None:
-        super().__init__()
-        self._board = board
-        self._row = row
-
-    def compose(self) -> ComposeResult:
-        """Yield the one panel."""
-        panel = Panel(item_card.title(self._board.stock, self._row), id="item")
-        panel.border_subtitle = "Esc closes, y copies the SKU"
-        yield panel
+    def __init__(self, page: Any, row: int) -> None:
+        super().__init__(page, row)
+        self._facts = Facts()
 
     def on_mount(self) -> None:
-        """Show it now and follow it live."""
-        self.call_after_refresh(self._show)
-        self.set_interval(0.5, self._show)
+        """Ask central, too."""
+        super().on_mount()
+        self._ask()
 
-    def on_resize(self) -> None:
-        """Fit the lines to the new width."""
-        self._show()
+    @work(exclusive=True)
+    async def _ask(self) -> None:
+        api, stock, asked = self.desk.api, self.desk.board.stock, 0
+        while self.desk.replay is None:
+            version = stock.version[self.row]
+            if version != asked:
+                asked = version
+                self._facts.places, self._facts.events, _ = await asyncio.gather(
+                    api.places(stock.sku[self.row]),
+                    api.events(stock.sku[self.row]),
+                    snapshot.orders(api, self.desk.board, self.desk.clock),
+                )
+                self.show()
+            await asyncio.sleep(_AGAIN_S)
 
-    def action_copy(self) -> None:
-        """Put the SKU into the terminal's clipboard."""
-        self.app.copy_to_clipboard(self._board.stock.sku[self._row])
-        self.notify("SKU copied")
-
-    def _show(self) -> None:
-        panel = self.query_one(Panel)
-        stock = self._board.stock
-        panel.show(
-            item_card.card(self._board, stock, self._row, time.time(), panel.line_width, _LINES_MAX)
-        )
+    def lines(self, now: float, width: int) -> tuple[str, list[Line]]:
+        """Return everything about the item."""
+        stock = self.page.listing.stock
+        lines = item_card.full(self.desk.board, stock, self.row, self._facts, now, width)
+        return item_card.title(stock, self.row), lines

@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
@@ -30,8 +32,14 @@ class Painted(Widget):
 class OneLine(Painted):
     """A line or a few that somebody else words; `shrink` makes it no wider than its words."""
 
-    def __init__(self, *, id: str, shrink: bool = False) -> None:  # noqa: A002  Textual's own name
-        super().__init__(id=id)
+    def __init__(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  Textual's own name
+        classes: str | None = None,
+        shrink: bool = False,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
         self.lines: list[Line] = []
         self._shrink = shrink
 
@@ -54,8 +62,9 @@ class Panel(Painted, ScrollView, can_focus=True):
 
     def __init__(self, title: str, *, id: str) -> None:  # noqa: A002  Textual's own name
         super().__init__(id=id)
-        self.border_title = title
         self._lines: list[Line] = []
+        self._title = title
+        self.border_title = Content(title)  # never markup: titles come from barcodes, too
 
     @property
     def line_width(self) -> int:
@@ -63,15 +72,23 @@ class Panel(Painted, ScrollView, can_focus=True):
         return self.scrollable_content_region.width
 
     def show(self, lines: list[Line], title: str | None = None) -> None:
-        """Draw these lines, if they differ from those drawn."""
-        if title is not None and title != self.border_title:
-            self.border_title = title
-        if lines == self._lines:
-            return
-        if len(lines) != len(self._lines):
+        """Draw these lines: those that differ from what is drawn."""
+        if title is not None and title != self._title:
+            self._title = title
+            self.border_title = Content(title)
+        before, self._lines = self._lines, lines
+        if len(lines) != len(before):
             self.virtual_size = self.virtual_size.with_height(len(lines))
-        self._lines = lines
-        self.refresh()
+            self.refresh()
+            return
+        top, width = self.scroll_offset.y, self.size.width
+        changed = [
+            Region(0, y, width, 1)
+            for y, (old, new) in enumerate(zip(before[top:], lines[top:], strict=True))
+            if old != new and y < self.size.height
+        ]
+        if changed:
+            self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
         """Return one painted line."""

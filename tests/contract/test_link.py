@@ -176,3 +176,35 @@ async def test_a_bug_in_the_handler_ends_the_link(mosquitto: Mosquitto) -> None:
             await asyncio.sleep(0.02)
     with pytest.raises(ZeroDivisionError):
         task.result()
+
+
+async def test_a_topic_is_heard_later_with_or_without_what_is_stored(mosquitto: Mosquitto) -> None:
+    """subscribe returns once the broker hears us; stored messages come only when asked for."""
+    heard: asyncio.Queue[Message] = asyncio.Queue(100)
+    link = Link(Broker(port=mosquitto.port), "later", heard.put_nowait)
+    async with running(link):
+        await link.publish("t/1", b"stored", retain=True)
+        await link.subscribe("t/+", 1, stored=False)
+        await link.publish("t/2", b"live")
+        assert (await next_of(heard)).payload == b"live"
+        await link.subscribe("t/+", 1, stored=True)
+        again = await next_of(heard)
+        assert (again.payload, again.retain) == (b"stored", True)
+        link.unsubscribe("t/+")
+        await link.publish("t/2", b"unheard")
+        await link.subscribe("end", 1, stored=False)
+        await link.publish("end", b"end")
+        assert (await next_of(heard)).payload == b"end"
+    with pytest.raises(Unavailable):
+        await link.subscribe("t/+", 1, stored=True)
+
+
+async def test_a_subscription_ends_with_its_connection(mosquitto: Mosquitto) -> None:
+    """Whoever waits for the broker's word when it dies is told that it is away."""
+    link = Link(Broker(port=mosquitto.port), "waits", lambda _: None)
+    async with running(link):
+        waiting = asyncio.create_task(link.subscribe("t/+", 1, stored=True))
+        await asyncio.sleep(0)
+        mosquitto.kill()
+        (result,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert result is None or isinstance(result, Unavailable)

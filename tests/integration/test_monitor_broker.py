@@ -6,18 +6,24 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fake_central import fake_central
 from monitor import __main__ as command
 from monitor.app import MonitorApp
 from monitor.config import Config
-from neighbours import ROOT, Mosquitto, free_port, wait_until
-from stock_messages import central, item, publish
+from neighbours import DEADLINE_S, ROOT, Mosquitto, free_port, wait_until
+from stock_messages import central, gateway, item, publish
 from stock_messages import signal as told_at_scanner
+from wire import codec
 from wire.broker import Broker
+from wire.events import Ack, Identify, Replay, ScannerState
+from wire.link import Link, Message
+from wire.topics import Topics
 
 
 class Headless:
@@ -113,7 +119,7 @@ async def test_the_screen_survives_the_brokers_death(mosquitto: Mosquitto) -> No
     """kill -9: rows stay, none is called live; after the return only what is heard again is."""
     app = MonitorApp(Config(broker=Broker(port=mosquitto.port)))
     async with app.run_test(size=(120, 40)):
-        board = app.board
+        board = app.desk.board
         await until(lambda: board.link.up, "connected")
         await publish(mosquitto.port, [central(), item("A"), item("B", 5)])
         await until(lambda: len(board.stock) == 2 and board.trust == "live", "live")
@@ -129,6 +135,69 @@ async def test_the_screen_survives_the_brokers_death(mosquitto: Mosquitto) -> No
         await until(lambda: board.row_is_live(0), "the row that was heard again is live")
         assert not board.row_is_live(1)
         assert board.stock.version == [1, 5]
+
+
+@pytest.mark.broker
+async def test_commands_reach_the_gateway(mosquitto: Mosquitto) -> None:
+    """Identify and replay arrive as a gateway reads them; the outbox is the one central named."""
+    heard: asyncio.Queue[Message] = asyncio.Queue(10)
+    topics = Topics()
+    dock = Link(
+        Broker(port=mosquitto.port), "dock-1", heard.put_nowait, [(topics.commands("ber", "d"), 1)]
+    )
+    listening = asyncio.create_task(dock.run())
+    app = MonitorApp(Config(broker=Broker(port=mosquitto.port)))
+    epoch = uuid.UUID(int=7)
+    ack = Ack(epoch=epoch, applied_seq=0, expect_seq=1, central_session=epoch)
+    scanner = ScannerState(name="hs", source="p", online=True)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until(lambda: app.desk.board.link.up and dock.connected, "connected")
+        await dock.publish(topics.state("ber", "d"), codec.encode(gateway(scanner)), retain=True)
+        await dock.publish(topics.ack("ber", "d"), codec.encode(ack), retain=True)
+        await until(lambda: app.desk.board.gateways, "the dock is known")
+        await pilot.press("2")
+        await pilot.pause(0.3)
+        await pilot.press("i")
+        async with asyncio.timeout(DEADLINE_S):
+            assert codec.decode_command((await heard.get()).payload) == Identify(scanner="hs")
+        await pilot.press("R", "enter")
+        await until(lambda: ("ber", "d") in app.desk.board.acks, "central's word is heard")
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await pilot.press("y")
+        async with asyncio.timeout(DEADLINE_S):
+            asked = codec.decode_command((await heard.get()).payload)
+        assert asked == Replay(epoch=epoch, from_seq=1)
+        await until(lambda: not app.desk.board.acks, "central's word is no longer listened to")
+        await pilot.press("enter")
+        await until(lambda: app.desk.board.acks, "the details listen to it, too")
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+@pytest.mark.broker
+async def test_the_first_stock_comes_from_central_where_that_answers(mosquitto: Mosquitto) -> None:
+    """Central's own word is taken, and not the broker's stored copy of something older."""
+    row = {"sku": "A", "site": "ber", "version": 9, "on_hand": 4, "reserved": 0, "safety": 0,
+           "available": 4}  # fmt: skip
+    with fake_central() as fake:
+        fake.answers["GET", "/v1/stock"] = {"items": [row], "next": None}
+        announcing = central().model_copy(update={"api": fake.url})
+        await publish(mosquitto.port, [announcing, item("A", 3, 50), item("GONE")])
+        app = MonitorApp(Config(broker=Broker(port=mosquitto.port)))
+        async with app.run_test(size=(120, 40)):
+            stock = app.desk.board.stock
+            await until(lambda: stock.version == [9], "central's stock is shown")
+            await publish(mosquitto.port, [item("A", 10, 1)])
+            await until(lambda: stock.available == [1], "changes follow")
+            assert stock.sku == ["A"]
+            fake.answers.clear()
+            await asyncio.to_thread(mosquitto.kill)
+            await until(lambda: not app.desk.board.link.up, "the loss is seen")
+            await asyncio.to_thread(mosquitto.start)
+            await publish(mosquitto.port, [announcing, item("A", 10, 1), item("B")])
+            await until(lambda: "B" in stock.sku, "without central the broker's copy is taken")
+            await until(lambda: app.desk.board.row_is_live(0), "and the rows are live again")
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

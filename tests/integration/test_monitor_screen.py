@@ -1,80 +1,36 @@
-"""The monitor's screen with keys pressed into it, on a board fed by hand."""
+"""The monitor's main view with keys pressed into it, on a board fed by hand."""
 
 import csv
 import random
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from textual.app import App
-from textual.pilot import Pilot
 
 from monitor import screen as screen_module
 from monitor.board import Board
 from monitor.config import Config
 from monitor.config import Screen as ScreenConfig
-from monitor.screen import MainScreen
-from monitor.widgets import stock_table
+from monitor.stock_listing import StockListing
 from monitor.widgets.filter_bar import FilterInput
 from monitor.widgets.help import HelpScreen
 from monitor.widgets.item import ItemScreen
-from stock_messages import NOW, activity, alert, central, gateway, item
-
-STYLES = Path(screen_module.__file__).parent / "monitor.tcss"
-WIDE, NARROW, SMALL = (120, 40), (80, 24), (60, 18)
-
-
-class ScreenApp(App[None]):
-    """The screen without a feed."""
-
-    CSS_PATH = STYLES
-
-    def __init__(self, board: Board, config: Config | None = None) -> None:
-        super().__init__()
-        self.main = MainScreen(board, config or Config())
-
-    def get_default_screen(self) -> MainScreen:
-        """Return the screen under test."""
-        return self.main
+from screens import NARROW, SMALL, WIDE, ScreenApp, busy_board, fresh, settled, standing
+from stock_messages import NOW, item
 
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
-    """Give a live board of 60 items; time stands still, and nothing repaints by itself."""
-    frozen = SimpleNamespace(time=lambda: NOW)
-    monkeypatch.setattr(stock_table, "time", frozen)
-    monkeypatch.setattr(screen_module, "time", frozen)
+    """Give a live board of 60 items; nothing repaints by itself."""
     for interval in ("FLUSH_INTERVAL_S", "TICK_INTERVAL_S"):
         monkeypatch.setattr(screen_module, interval, 3_600.0)
-    board = Board(10, NOW)
-    board.apply_link(up=True, reason="connected", now=NOW)
-    board.apply_central(central(), NOW, retained=True)
-    for number in range(60):
-        name = "valve DN25" if number % 3 == 0 else "hose"
-        news = item(f"SKU-{number:03d}", available=number * 7 % 50, name=name)
-        board.apply_availability(news, NOW, retained=True)
-    board.apply_gateway("ber", "dock-1", gateway(online=False), NOW, retained=False)
-    board.apply_alert("a1", alert("a1"), NOW)
-    board.apply_activity("ber", activity("SKU-003"), NOW)
-    return board
+    return busy_board()
 
 
-def drawn(app: App[None]) -> str:
-    """Return what stands on the whole screen now."""
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-
-
-def skus(app: ScreenApp) -> list[str]:
-    """Return the shown SKUs in order."""
-    view = app.main.table.view
-    return [view.stock.sku[row] for row in view.rows]
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    """Let the screen draw what is known."""
-    await pilot.pause()
-    pilot.app.main.tick()  # type: ignore[attr-defined]
-    await pilot.pause()
+def listing(app: ScreenApp) -> StockListing:
+    """Return what the main view lists."""
+    found = app.main.pages[0].listing
+    assert isinstance(found, StockListing)
+    return found
 
 
 async def test_filter_as_you_type(board: Board) -> None:
@@ -82,18 +38,18 @@ async def test_filter_as_you_type(board: Board) -> None:
     app = ScreenApp(board)
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        assert len(skus(app)) == 60
+        assert len(app.skus) == 60
         await pilot.press("slash", *"valve")
-        assert skus(app) == [f"SKU-{number:03d}" for number in range(0, 60, 3)]
+        assert app.skus == [f"SKU-{number:03d}" for number in range(0, 60, 3)]
         await pilot.press("enter")
-        assert app.focused is app.main.table
-        assert len(skus(app)) == 20
-        assert "20 of 60 SKUs" in drawn(app)
+        assert app.focused is app.page.table
+        assert len(app.skus) == 20
+        assert "20 of 60 SKUs" in app.drawn
         await pilot.press("slash", "slash")
         assert app.main.query_one(FilterInput).value == "valve/"
-        assert "No item has all these words." in drawn(app)
+        assert "Nothing passes this filter." in app.drawn
         await pilot.press("escape")
-        assert len(skus(app)) == 60
+        assert len(app.skus) == 60
 
 
 async def test_keys_right_after_leaving_the_filter_go_to_the_table(board: Board) -> None:
@@ -103,8 +59,8 @@ async def test_keys_right_after_leaving_the_filter_go_to_the_table(board: Board)
         await settled(pilot)
         await pilot.press(*"/hose", "enter", "l", "S")
         assert app.main.query_one(FilterInput).value == "hose"
-        assert app.main.table.view.low_only
-        assert skus(app) == sorted(skus(app), reverse=True)
+        assert app.page.listing.urgent_only
+        assert app.skus == sorted(app.skus, reverse=True)
 
 
 async def test_sort_by_any_column_both_ways(board: Board) -> None:
@@ -112,24 +68,24 @@ async def test_sort_by_any_column_both_ways(board: Board) -> None:
     app = ScreenApp(board)
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
-        keys = [column.key for column in app.main.table.columns]
+        keys = [each.key for each in app.page.table.placed]
         seen = []
         for _ in keys:
             await pilot.press("s")
-            seen.append(app.main.table.view.key)
+            seen.append(app.page.listing.order[0])
         assert seen == [*keys[1:], "sku"]
         await pilot.press("S")
-        assert skus(app) == [f"SKU-{number:03d}" for number in range(59, -1, -1)]
-        available = next(c for c in app.main.table.columns if c.key == "available")
-        await pilot.click("#heads", offset=(available.x + 3, 0))
+        assert app.skus == [f"SKU-{number:03d}" for number in range(59, -1, -1)]
+        available = next(each for each in app.page.table.placed if each.key == "available")
+        await pilot.click("#stock .heads", offset=(available.x + 3, 0))
         await pilot.pause()
         stock = board.stock
-        shown = [stock.available[row] for row in app.main.table.view.rows]
+        shown = [stock.available[row] for row in app.page.listing.rows]
         assert shown == sorted(shown)
-        assert "Available▲" in drawn(app)
-        await pilot.click("#heads", offset=(available.x + 3, 0))
+        assert "Available▲" in app.drawn
+        await pilot.click("#stock .heads", offset=(available.x + 3, 0))
         await pilot.pause()
-        assert "Available▼" in drawn(app)
+        assert "Available▼" in app.drawn
 
 
 async def test_the_cursor_follows_the_item(board: Board) -> None:
@@ -138,7 +94,7 @@ async def test_the_cursor_follows_the_item(board: Board) -> None:
     async with app.run_test(size=WIDE) as pilot:
         await settled(pilot)
         await pilot.press("j", "down", "k", "j")
-        table = app.main.table
+        table = app.page.table
         assert board.stock.sku[table.cursor_row or 0] == "SKU-002"
         for keys in ("S", "s", "l", "l"):
             await pilot.press(keys)
@@ -146,11 +102,11 @@ async def test_the_cursor_follows_the_item(board: Board) -> None:
         board.apply_availability(item("SKU-0015"), NOW, retained=False)
         await settled(pilot)
         assert board.stock.sku[table.cursor_row or 0] == "SKU-002"
-        assert "▌ SKU-002 " in drawn(app)
+        assert "▌  SKU-002 " in app.drawn
         await pilot.press("G")
-        assert table.cursor_row == table.view.rows[-1]
+        assert table.cursor_row == table.listing.rows[-1]
         await pilot.press("pageup", "g")
-        assert table.cursor_row == table.view.rows[0]
+        assert table.cursor_row == table.listing.rows[0]
 
 
 async def test_pause_stands_still_and_loses_nothing(board: Board) -> None:
@@ -165,15 +121,15 @@ async def test_pause_stands_still_and_loses_nothing(board: Board) -> None:
         board.apply_availability(item("SKU-999"), NOW, retained=False)
         await settled(pilot)
         await pilot.press("G", "g", "S", "S")
-        text = drawn(app)
+        text = app.drawn
         assert "PAUSED, 3 updates waiting" in text
-        assert len(skus(app)) == 60
-        assert app.main.table.view.stock.available[1] == 7
+        assert len(app.skus) == 60
+        assert listing(app).stock.available[1] == 7
         await pilot.press("space")
         await settled(pilot)
-        assert "PAUSED" not in drawn(app)
-        assert len(skus(app)) == 61
-        assert app.main.table.view.stock.available[1] == 43
+        assert "PAUSED" not in app.drawn
+        assert len(app.skus) == 61
+        assert listing(app).stock.available[1] == 43
 
 
 async def test_detail_and_help_open_and_close(board: Board) -> None:
@@ -184,13 +140,13 @@ async def test_detail_and_help_open_and_close(board: Board) -> None:
         await pilot.press(*"jjj", "enter")
         assert isinstance(app.screen, ItemScreen)
         board.apply_availability(item("SKU-003", 2, 5), NOW + 1, retained=False)
-        app.screen._show()
+        app.screen.show()
         await pilot.pause()
         for words in ("SKU-003", "! low", "version    2", "by scan", "receive"):
-            assert words in drawn(app)
+            assert words in app.drawn
         await pilot.press("escape", "question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "filter as you type" in drawn(app)
+        assert "filter as you type" in app.drawn
         await pilot.press("escape")
         assert app.screen is app.main
 
@@ -219,7 +175,7 @@ async def test_export_is_exactly_what_is_shown(board: Board, tmp_path: Path) -> 
         await settled(pilot)
         await pilot.press(*"/valve", "enter", "S", "e")
         await app.workers.wait_for_complete()
-        wanted, columns = skus(app), [column.key for column in app.main.table.columns]
+        wanted, columns = app.skus, [each.key for each in app.page.table.placed]
     records = saved(tmp_path)
     assert [record["sku"] for record in records] == wanted
     assert list(records[0]) == [*columns, "live"]
@@ -236,26 +192,9 @@ async def test_an_export_that_fails_says_so(board: Board, tmp_path: Path) -> Non
         await app.workers.wait_for_complete()
         for _ in range(100):
             await pilot.pause(0.01)
-            if "Nothing was exported" in drawn(app):
+            if "Nothing was exported" in app.drawn:
                 return
-        pytest.fail(f"no word about the failure:\n{drawn(app)}")
-
-
-async def test_panes_and_alerts_that_were_seen(board: Board) -> None:
-    """2, 3 and 4 show one pane on the whole screen, 1 all; looking at alerts makes them seen."""
-    app = ScreenApp(board)
-    async with app.run_test(size=SMALL) as pilot:
-        await settled(pilot)
-        assert "1 new" in drawn(app)
-        for key, words in (("2", "✖ dock-1"), ("3", "alert a1"), ("4", "SKU-003")):
-            await pilot.press(key)
-            await settled(pilot)
-            assert words in drawn(app)
-            assert "SKU-010" not in drawn(app)
-        await pilot.press("1")
-        await settled(pilot)
-        assert "SKU-001" in drawn(app)
-        assert "1 new" not in drawn(app)
+        pytest.fail(f"no word about the failure:\n{app.drawn}")
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, SMALL, (200, 60), (40, 10)])
@@ -264,7 +203,7 @@ async def test_every_size_is_useful(board: Board, size: tuple[int, int]) -> None
     app = ScreenApp(board)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        text = drawn(app)
+        text = app.drawn
         assert all(words in text for words in ("● LIVE", "SKU-001", "7 !"))
         if size[0] >= SMALL[0]:
             assert "broker ●" in text
@@ -277,23 +216,10 @@ async def test_an_empty_screen_says_what_it_waits_for() -> None:
     app = ScreenApp(board)
     async with app.run_test(size=NARROW) as pilot:
         await settled(pilot)
-        assert "Waiting for the broker at 127.0.0.1:1883." in drawn(app)
+        assert "Waiting for the broker at 127.0.0.1:1883." in app.drawn
         board.apply_link(up=True, reason="connected", now=NOW)
         await settled(pilot)
-        assert "it holds no stock" in drawn(app)
-
-
-def fresh(app: ScreenApp) -> list[str]:
-    """Return the table's lines painted anew from the board, past every cache."""
-    table = app.main.table
-    return [table.render_line(y).text for y in range(table.size.height)]
-
-
-def standing(app: ScreenApp) -> list[str]:
-    """Return the table's lines as they stand on the screen."""
-    region = app.main.table.content_region
-    strips = app.screen._compositor.render_strips()[region.y : region.bottom]
-    return [strip.crop(region.x, region.right).text for strip in strips]
+        assert "it holds no stock" in app.drawn
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, SMALL])
@@ -315,6 +241,6 @@ async def test_what_stands_on_the_screen_is_what_the_board_says(
                 board.remove_item("ber", f"SKU-{rng.randrange(60):03d}")
             if rng.random() < 0.4:
                 await pilot.press(rng.choice(keys))
-            app.main.table.flush()
+            app.page.table.flush()
             await pilot.pause()
             assert standing(app) == fresh(app), f"after step {step}"

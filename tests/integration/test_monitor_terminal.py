@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from fake_central import FakeCentral, fake_central
 from neighbours import ROOT, Mosquitto, need, wait_until
-from stock_messages import central, item, publish
+from stock_messages import alert, central, item, publish
 
 pytestmark = pytest.mark.broker
-BURSTS = 5
 
 
 class Terminal:
@@ -60,13 +61,29 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Terminal]:
-    """Give a terminal with a running monitor that shows three items."""
+def fake() -> Iterator[FakeCentral]:
+    """Give a central that would take anything."""
+    with fake_central() as server:
+        server.answers["POST", "/v1/alerts/"] = {}
+        yield server
+
+
+@pytest.fixture
+def terminal(mosquitto: Mosquitto, fake: FakeCentral, tmp_path: Path) -> Iterator[Terminal]:
+    """Give a terminal with a running monitor that shows three items and an alert."""
     items = [item("VALVE-1", name="valve"), item("HOSE-1", name="hose"), item("X-1", 1, 0)]
-    asyncio.run(publish(mosquitto.port, [central(), *items]))
+    asyncio.run(publish(mosquitto.port, [central(), alert("a1"), *items]))
     terminal = Terminal(need("tmux", "apt-get install tmux"), tmp_path)
     monitor = shlex.join(
-        [sys.executable, "-m", "monitor", "--broker", f"127.0.0.1:{mosquitto.port}"]
+        [
+            sys.executable,
+            "-m",
+            "monitor",
+            "--broker",
+            f"127.0.0.1:{mosquitto.port}",
+            "--central",
+            fake.url,
+        ]
     )
     shell = f"PYTHONPATH={shlex.quote(str(ROOT))} {monitor}; echo ended with $?; exec cat"
     terminal.tmux(
@@ -80,18 +97,71 @@ def terminal(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Terminal]:
         terminal.tmux("kill-server")
 
 
-def test_a_filter_typed_in_one_burst_is_only_typed(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_filter_typed_in_one_burst_is_only_typed(
+    terminal: Terminal, fake: FakeCentral, tmp_path: Path
+) -> None:
     """However fast it comes, a filter sets off none of the keys that it is made of."""
-    for _ in range(BURSTS):
-        terminal.type("/valve lsSeyrq?1234jkgG/")
-        terminal.shows("/ valve lsSeyrq?1234jkgG/")
-        terminal.shows("No item has all these words.")
+    for view in "14241":
+        terminal.keys(view)
+        terminal.type("/valve lsSeEyrqctaAmxiR+?12345jkgG/")
+        terminal.shows("/ valve lsSeEyrqctaAmxiR+?12345jkgG/")
+        terminal.shows("Nothing passes this filter.")
         terminal.keys("Escape")
         terminal.shows("filter: words")
-    assert not list(tmp_path.glob("*.csv"))
+    assert not [asked for asked in fake.asked if asked[0] == "POST"]
+    assert not [*tmp_path.glob("*.csv"), *tmp_path.glob("*.svg")]
     terminal.type("/valve")
     terminal.keys("Enter")
     terminal.shows("1 of 3 SKUs")
+
+
+def test_a_barcode_typed_into_any_view_changes_nothing(
+    terminal: Terminal, fake: FakeCentral, tmp_path: Path
+) -> None:
+    """A scanner in keyboard mode types letters and Enter: no deed, no file, and it can go on."""
+    codes = {
+        "1": ("+12ay",),
+        "2": ("i123", "R1yy"),
+        "4": ("a47", "AyR1y", "m061", "x7yxy"),
+        "5": ("x7",),
+    }
+    for view, typed in codes.items():
+        for code in typed:
+            terminal.keys(view)
+            terminal.type(f"{code}\r")
+            for _ in range(3):
+                terminal.keys("Escape")
+                time.sleep(0.15)  # a key right behind Escape would be Alt and that key
+    terminal.keys("1")
+    terminal.shows("VALVE-1")
+    terminal.type("/valve")
+    terminal.keys("Enter")
+    terminal.shows("1 of 3 SKUs")
+    assert not [*tmp_path.glob("*.csv"), *tmp_path.glob("*.svg")]
+    assert not [asked for asked in fake.asked if asked[0] == "POST"]
+    terminal.keys("4")
+    terminal.shows("shortage")
+    time.sleep(0.3)  # a person's pause
+    terminal.keys("a")
+    wait_until(lambda: [asked for asked in fake.asked if asked[0] == "POST"], "a alone does it")
+
+
+def test_no_mash_of_keys_ends_it(terminal: Terminal) -> None:
+    """Random bursts of every key but q, over every view and dialog: it lives, and can be used."""
+    rng = random.Random(11)
+    keys = "/sSrl cyet?12345jkgGaAmxiR+\r\r\x1b\x1b\x1b"
+    for _ in range(40):
+        terminal.type("".join(rng.choice(keys) for _ in range(rng.randrange(1, 12))))
+
+    def calm() -> bool:
+        terminal.keys("Escape")
+        time.sleep(0.2)  # a key right behind Escape would be Alt and that key
+        terminal.keys("1")
+        return "filter: words" in terminal.text and "Docks and scanners" in terminal.text
+
+    wait_until(calm, "it can be used again")
+    terminal.type("/VALVE-1")
+    terminal.shows("/ VALVE-1")
 
 
 def test_it_fits_every_size_and_gives_the_terminal_back(terminal: Terminal) -> None:

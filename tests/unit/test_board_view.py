@@ -1,19 +1,36 @@
 """Stock and view against a plain model: contents, order, versions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.query import parse
 from monitor.stock import Stock
-from monitor.view import SORT_KEYS, View
+from monitor.stock_listing import COLUMNS
+from monitor.view import View
 from stock_messages import NOW, item
 from wire.events import Availability
 
 LOW = 10
 SKUS = [f"SKU-{number}" for number in range(8)]
 NAMES = ["valve DN25", "sensor", "Valve M8", "hose"]
-FILTERS = ["", "valve", "VALVE m8", "sku-3", "ham", "nothing has this"]
+SORT_KEYS = [column.key for column in COLUMNS]
+#: What is typed, and what it means, said another way.
+FILTERS: dict[str, Callable[[Availability], bool]] = {
+    "": lambda _: True,
+    "valve": lambda news: "valve" in news.name.lower(),
+    "VALVE m8": lambda news: "valve" in news.name.lower() and "m8" in news.name.lower(),
+    "sku-3": lambda news: news.sku == "SKU-3",
+    "ham": lambda news: news.site == "ham",
+    "nothing has this": lambda _: False,
+    "available<5": lambda news: news.available < 5,
+    "avail<=5 site:am": lambda news: news.available <= 5 and news.site == "ham",
+    "reserved=0 hose": lambda news: news.reserved == 0 and "hose" in news.name,
+    "onhand>": lambda _: True,
+    "name=hose": lambda news: news.name == "hose",
+}
 
 
 @dataclass
@@ -33,11 +50,7 @@ class Model:
         return {
             key
             for key, news in self.newest.items()
-            if all(
-                word in f"{news.sku} {news.name} {news.site}".lower()
-                for word in text.lower().split()
-            )
-            and (not low_only or news.available <= LOW)
+            if FILTERS[text](news) and (not low_only or news.available <= LOW)
         }
 
 
@@ -53,7 +66,7 @@ updates = st.builds(
 operations = st.one_of(
     st.tuples(st.just("apply"), updates),
     st.tuples(st.just("remove"), st.tuples(st.sampled_from(["ber", "ham"]), st.sampled_from(SKUS))),
-    st.tuples(st.just("filter"), st.tuples(st.sampled_from(FILTERS), st.booleans())),
+    st.tuples(st.just("filter"), st.tuples(st.sampled_from(list(FILTERS)), st.booleans())),
     st.tuples(st.just("sort"), st.tuples(st.sampled_from(SORT_KEYS), st.booleans())),
     st.tuples(st.just("update"), st.none()),
     st.tuples(st.just("place"), st.none()),
@@ -82,7 +95,7 @@ def test_the_view_is_exactly_the_filter_whatever_happens(steps: list) -> None:
                 assert stock.remove(*argument) == (removed is not None)
             case "filter":
                 wanted = argument
-                view.filter(argument[0], low_only=argument[1])
+                view.filter(parse(argument[0], COLUMNS), low_only=argument[1])
             case "sort":
                 view.sort(argument[0], reverse=argument[1])
             case "update" if view.stock is stock:
@@ -170,7 +183,7 @@ def test_an_item_enters_and_leaves_the_low_list_by_itself() -> None:
     view = View(stock)
     for sku in "AB":
         stock.apply(item(sku, available=50), NOW, 1)
-    view.filter("", low_only=True)
+    view.filter(parse("", COLUMNS), low_only=True)
     view.update(stock.take_changed())
     assert keys(view) == []
     stock.apply(item("B", version=2, available=LOW), NOW, 1)

@@ -1,11 +1,12 @@
-"""The stock table: draws the few lines that are seen, whatever the number of rows.
+"""A table that draws the few lines that are seen, whatever the number of rows.
 
-It keeps no copy of the stock. Ten times a second `flush` repaints the visible lines whose rows
-changed, and only these.
+It keeps no copy of the rows. Ten times a second `flush` takes in what changed and repaints the
+visible lines that say something else than before, and only these: a calm screen sends nothing over
+a slow line.
 """
 
-import time
-from typing import ClassVar
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, ClassVar
 
 from rich.style import Style
 from textual.binding import Binding, BindingType
@@ -15,10 +16,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from monitor.board import Board
-from monitor.columns import Column, heads, layout, row_line
-from monitor.spans import Line, Span
-from monitor.view import SortKey, View
+from monitor.listing import Listing
+from monitor.sheet import Placed, heads
+from monitor.spans import Line
 from monitor.widgets.painted import OneLine, Painted
 
 
@@ -28,23 +28,23 @@ class ColumnHeads(OneLine):
     class Picked(Message):
         """A title was clicked."""
 
-        def __init__(self, key: SortKey) -> None:
+        def __init__(self, key: str) -> None:
             super().__init__()
             self.key = key
 
-    columns: tuple[Column, ...] = ()
+    placed: tuple[Placed, ...] = ()
 
     def on_click(self, event: Click) -> None:
         """Sort by the column below the pointer."""
-        for column in self.columns:
-            if column.x <= event.x <= column.x + column.width:
-                self.post_message(self.Picked(column.key))
+        for each in self.placed:
+            if each.x <= event.x <= each.x + each.width:
+                self.post_message(self.Picked(each.key))
 
 
-class StockTable(Painted, ScrollView, can_focus=True):
-    """Rows of stock with a cursor that stays on its item."""
+class Table(Painted, ScrollView, can_focus=True):
+    """Rows of a listing with a cursor that stays on its row."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"stock-table--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -57,69 +57,62 @@ class StockTable(Painted, ScrollView, can_focus=True):
     class Opened(Message):
         """A row was double-clicked."""
 
-    def __init__(self, board: Board, column_heads: ColumnHeads) -> None:
-        super().__init__(id="table")
-        self.board = board
-        self.view = View(board.stock)
+    class Moved(Message):
+        """The cursor is on another row, or its row says something else."""
+
+    def __init__(
+        self, listing: Listing[Any], column_heads: ColumnHeads, clock: Callable[[], float]
+    ) -> None:
+        super().__init__(classes="table")
+        self.listing = listing
         #: What to say while there is no row to show.
         self.empty: list[Line] = []
         self._heads = column_heads
-        self._cursor: int | None = None  # a row id; None until the cursor was moved
+        self._clock = clock
+        self._cursor: Hashable | None = None  # a row; None until the cursor was moved
         self._cursor_line = 0
+        self._drawn: dict[int, Line] = {}  # what stands on each line of the screen
 
     @property
-    def paused(self) -> bool:
-        """True while the table shows a moment of the past."""
-        return self.view.stock is not self.board.stock
-
-    @property
-    def cursor_row(self) -> int | None:
+    def cursor_row(self) -> Any:
         """The row under the cursor, None in an empty table."""
-        rows = self.view.rows
+        rows = self.listing.rows
         return rows[min(self._cursor_line, len(rows) - 1)] if rows else None
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def placed(self) -> tuple[Placed, ...]:
         """The columns that fit now."""
-        stock = self.view.stock
-        return layout(
-            self.scrollable_content_region.width,
-            stock.sku_width,
-            many_sites=len(stock.sites) > 1,
-            safety=stock.has_safety,
-        )
+        return self.listing.placed(self.scrollable_content_region.width)
 
     def flush(self) -> None:
-        """Take in what changed since the last call and repaint the lines that show it."""
-        changed = self.board.stock.take_changed()
-        if self.paused or not changed:
-            return
-        if self.view.update(changed):
+        """Take in what changed since the last call."""
+        changed = self.listing.flush(self._clock())
+        if changed is None:
             self.contents_changed()
-            return
-        top = self.scroll_offset.y
-        visible = self.view.rows[top : top + self.size.height]
-        regions = _regions([y for y, row in enumerate(visible) if row in changed], self.size.width)
-        if regions:
-            self.refresh(*regions)
+        elif changed:
+            top = self.scroll_offset.y
+            visible = self.listing.rows[top : top + self.size.height]
+            self._repaint(y for y, row in enumerate(visible) if row in changed)
 
     def tick(self) -> None:
         """Once a second: ages grow, fresh rows find their place."""
-        if not self.paused and self.view.place():
+        if self.listing.tick(self._clock()):
             self.contents_changed()
-        self.show_heads()
-        self.refresh()
+        else:
+            self.show_heads()
+            self._repaint(range(self.size.height))
 
     def show_heads(self) -> None:
         """Word the titles anew."""
-        self._heads.columns = self.columns
-        self._heads.show(heads(self.columns, self.view))
+        self._heads.placed = self.placed
+        key, reverse = self.listing.order
+        self._heads.show(heads(self._heads.placed, key, reverse=reverse))
 
     def contents_changed(self) -> None:
-        """Draw another list of rows: the cursor stays on its item and, if it can, on its line."""
-        rows = self.view.rows
+        """Draw another list of rows: the cursor stays on its row and, if it can, on its line."""
+        rows = self.listing.rows
         offset = self._cursor_line - self.scroll_offset.y
-        if self._cursor is not None and self._cursor in self.view:
+        if self._cursor is not None and self._cursor in self.listing:
             self._cursor_line = rows.index(self._cursor)
         else:
             self._cursor_line = max(0, min(self._cursor_line, len(rows) - 1))
@@ -127,24 +120,27 @@ class StockTable(Painted, ScrollView, can_focus=True):
         if self._cursor is not None:
             self.scroll_to(y=self._cursor_line - offset, animate=False, force=True)
         self.show_heads()
+        self._drawn.clear()
         self.refresh()
-
-    def pause(self) -> None:
-        """Stand still at this moment, or go on with the present."""
-        self.flush()
-        stock = self.board.stock
-        self.view.show(stock if self.paused else stock.frozen())
-        self.contents_changed()
+        self.post_message(self.Moved())
 
     def put_cursor(self, line: int) -> None:
         """Move the cursor to a line of the table, as near as there is one."""
-        rows = self.view.rows
+        rows = self.listing.rows
         if not rows:
             return
         self._cursor_line = max(0, min(line, len(rows) - 1))
         self._cursor = rows[self._cursor_line]
         self._keep_in_sight()
         self.refresh()
+        self.post_message(self.Moved())
+
+    def go_to(self, row: Hashable) -> bool:
+        """Move the cursor to a row; False when the filter leaves it out."""
+        if row not in self.listing:
+            return False
+        self.put_cursor(self.listing.rows.index(row))
+        return True
 
     def action_move(self, lines: int) -> None:
         """Move the cursor by lines."""
@@ -156,12 +152,12 @@ class StockTable(Painted, ScrollView, can_focus=True):
 
     def action_edge(self, last: int) -> None:
         """Move the cursor to the first or the last row."""
-        self.put_cursor(len(self.view.rows) - 1 if last else 0)
+        self.put_cursor(len(self.listing.rows) - 1 if last else 0)
 
     def on_click(self, event: Click) -> None:
-        """Put the cursor under the pointer; open the item on a double click."""
+        """Put the cursor under the pointer; open the row on a double click."""
         line = event.y + self.scroll_offset.y
-        if line < len(self.view.rows):
+        if line < len(self.listing.rows):
             self.put_cursor(line)
             if event.chain == 2:
                 self.post_message(self.Opened())
@@ -172,24 +168,30 @@ class StockTable(Painted, ScrollView, can_focus=True):
         self.show_heads()
 
     def render_line(self, y: int) -> Strip:
-        """Return one painted line, read from the board now."""
-        width = self.size.width
-        rows = self.view.rows
-        line = self.scroll_offset.y + y
+        """Return one painted line, read from the listing now."""
+        line = self._drawn[y] = self._line(y)
+        style = self._cursor_style() if self._is_cursor(y) else None
+        return self.paint(line, self.size.width, style)
+
+    def _repaint(self, lines: Iterable[int]) -> None:
+        """Draw those of the visible lines that say something else now."""
+        stale = [y for y in lines if self._line(y) != self._drawn.get(y)]
+        if stale:
+            self.refresh(*_regions(stale, self.size.width))
+            if self._cursor_line - self.scroll_offset.y in stale:
+                self.post_message(self.Moved())
+
+    def _line(self, y: int) -> Line:
+        rows, at = self.listing.rows, self.scroll_offset.y + y
         if not rows:
-            return self.paint(self.empty[y - 1] if 0 < y <= len(self.empty) else [], width)
-        if line >= len(rows):
-            return self.paint([], width)
-        row, here = rows[line], line == self._cursor_line
-        spans = row_line(
-            self.view.stock,
-            row,
-            self.columns,
-            time.time(),
-            live=self.board.row_is_live(row),
-            here=here and self.has_focus,
-        )
-        return self.paint(spans, width, self._cursor_style() if here else None)
+            return self.empty[y - 1] if 0 < y <= len(self.empty) else []
+        if at >= len(rows):
+            return []
+        here = self._is_cursor(y) and self.has_focus
+        return self.listing.line(rows[at], self.placed, self._clock(), here=here)
+
+    def _is_cursor(self, y: int) -> bool:
+        return self.scroll_offset.y + y == self._cursor_line and bool(self.listing.rows)
 
     def _keep_in_sight(self) -> None:
         top, height = self.scroll_offset.y, self.size.height
@@ -199,7 +201,7 @@ class StockTable(Painted, ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor_line - height + 1, animate=False, force=True)
 
     def _cursor_style(self) -> Style:
-        style = self.get_component_rich_style("stock-table--cursor")
+        style = self.get_component_rich_style("table--cursor")
         return Style(color=style.color, bgcolor=style.bgcolor)
 
 
@@ -212,8 +214,3 @@ def _regions(lines: list[int], width: int) -> list[Region]:
         else:
             regions.append(Region(0, line, width, 1))
     return regions
-
-
-def sentence(*parts: str) -> list[Line]:
-    """Return lines for an empty table: what it waits for."""
-    return [[Span("  " + part, "muted" if index else "plain")] for index, part in enumerate(parts)]

@@ -1,0 +1,48 @@
+"""Telling a person at the keys from a burst: a paste, or a barcode scanner that types.
+
+What changes something for everybody must not be set off by the letters of a barcode that was
+scanned into the wrong window. So it waits for a moment in which no other key comes. The keys that
+do so have priority bindings: their actions run as the key is read, not later.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from textual import events
+from textual.app import App
+
+#: Scanners type a key every few milliseconds; nobody presses two on purpose this fast.
+QUIET_S = 0.08
+
+
+class Keyboard(App[None]):
+    """An application that knows which keys came in a burst."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._burst = 0
+        self._read_at = 0.0
+        #: Bursts of more than one key, as far back as a deed can wait.
+        self._crowded: deque[int] = deque(maxlen=16)
+
+    async def on_event(self, event: events.Event) -> None:
+        """See how keys follow one another, by when they were read and not when there was time."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if event.time - self._read_at > QUIET_S:
+                self._burst += 1
+            else:
+                self._crowded.append(self._burst)
+            self._read_at = event.time
+        await super().on_event(event)
+
+    def deliberately(self, deed: Callable[[], object]) -> None:
+        """Do what the key that is just read asks for, unless other keys come with it."""
+        burst = self._burst
+
+        def judge() -> None:
+            if burst in self._crowded:
+                self.notify("Not done: other keys came together with this one.", timeout=3)
+            else:
+                deed()
+
+        self.set_timer(QUIET_S, judge)
