@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, and_, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
-from central import alerts, database, reservations, schema, statements
+from central import alerts, combiner, database, reservations, schema, statements
 from central.reservations import Answer, problem
 from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
@@ -122,9 +122,12 @@ def _reads(reader: Engine) -> dict[str, Any]:
 
 
 def _writes(writer: Writer) -> dict[str, Any]:
-    async def run(command: Command, skus: Sequence[str] = ()) -> JSONResponse:
+    async def run(command: Command) -> JSONResponse:
+        return await tell(writer.submit(command))
+
+    async def tell(decision: Awaitable[Answer]) -> JSONResponse:
         try:
-            answer: Answer = await writer.submit(command, skus=skus)
+            answer = await decision
         except Unavailable as error:
             answer = problem(503, "unavailable", str(error))
         media = _PROBLEM if answer.status >= 400 else "application/json"
@@ -143,8 +146,7 @@ def _writes(writer: Writer) -> dict[str, Any]:
             tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
             request.order_ref,
         )
-        skus = [line.sku for line in request.lines]
-        return await run(lambda tx: reservations.reserve(tx, wanted), skus)
+        return await tell(writer.combine(combiner.reserve_all, wanted))
 
     async def commit(number: int) -> JSONResponse:
         """Turn a hold into an order that does not expire."""

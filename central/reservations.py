@@ -51,6 +51,30 @@ class Request:
         text = json.dumps([self.site, self.ttl_s, lines, self.order_ref])
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def demand(self) -> dict[str, int]:
+        """Return eaches by SKU: two lines of one SKU are one demand, or each would pass alone."""
+        quantities: dict[str, int] = {}
+        for line in self.lines:
+            quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+        return quantities
+
+    def granted(self, now_us: int) -> "Answer":
+        """Return what to tell when all is held, but for the number."""
+        lines = [{"sku": sku, "quantity": n} for sku, n in sorted(self.demand().items())]
+        expires = _rfc3339(now_us + self.ttl_s * 1_000_000)
+        return Answer(201, {"state": "held", "expires": expires, "lines": lines})
+
+    def row(self, site: int, answer: "Answer", now_us: int) -> dict[str, Any]:
+        """Return its row: the answer decides the state, and has no number yet."""
+        stored = json.dumps({"status": answer.status, "body": answer.body})
+        state = "held" if answer.status == 201 else "rejected"
+        return {
+            "channel": self.channel, "key": self.key, "req_hash": self.content(), "site": site,
+            "state": state, "created_us": now_us,
+            "expires_us": now_us + self.ttl_s * 1_000_000, "order_ref": self.order_ref,
+            "answer": stored,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -77,13 +101,14 @@ def reserve(tx: Transaction, request: Request) -> Answer:
         if known.req_hash != request.content():
             return problem(422, "key_reused", "this Idempotency-Key was used for another request")
         stored = json.loads(known.answer)
-        return Answer(stored["status"], stored["body"])
+        body = stored["body"]
+        return Answer(
+            stored["status"], {"id": known.id, **body} if known.state != "rejected" else body
+        )
     expire(tx)
     tx.books.flush()
     site = tx.books.catalogue.site(tx.connection, request.site)
-    quantities: dict[str, int] = {}
-    for line in request.lines:  # two lines of one SKU are one demand, or each would pass alone
-        quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+    quantities = request.demand()
     found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in quantities])
     items = {item.sku: item for item in found.values()}
     granted, short = _take(tx, site, quantities, items)
@@ -91,13 +116,11 @@ def reserve(tx: Transaction, request: Request) -> Answer:
         for row, quantity in granted:
             _give_back(tx, row.item, row.site, quantity)
         answer = problem(409, "out_of_stock", "not enough available", lines=short)
-        _store(tx, request, site, "rejected", answer)
+        _store(tx, request, site, answer)
         return answer
     tx.books.announce([(row.item, row.site) for row, _ in granted])
-    expires_us = tx.now_us + request.ttl_s * 1_000_000
-    lines = [{"sku": sku, "quantity": quantities[sku]} for sku in sorted(quantities)]
-    answer = Answer(201, {"state": "held", "expires": _rfc3339(expires_us), "lines": lines})
-    number = _store(tx, request, site, "held", answer, granted)
+    answer = request.granted(tx.now_us)
+    number = _store(tx, request, site, answer, granted)
     return Answer(201, {"id": number, **answer.body})
 
 
@@ -260,22 +283,13 @@ def _give_back(tx: Transaction, item: int, site: int, quantity: int) -> None:
 
 
 def _store(
-    tx: Transaction, request: Request, site: int, state: str, answer: Answer,
+    tx: Transaction, request: Request, site: int, answer: Answer,
     granted: Sequence[tuple[Row[Any], int]] = (),
 ) -> int:  # fmt: skip
     table = schema.reservation
     number = tx.connection.execute(
-        insert(table)
-        .values(
-            channel=request.channel, key=request.key, req_hash=request.content(), site=site,
-            state=state, created_us=tx.now_us, expires_us=tx.now_us + request.ttl_s * 1_000_000,
-            order_ref=request.order_ref, answer="",
-        )
-        .returning(table.c.id)
-    ).scalar_one()  # fmt: skip
-    body = answer.body if state == "rejected" else {"id": number, **answer.body}
-    stored = json.dumps({"status": answer.status, "body": body})
-    tx.connection.execute(update(table).where(table.c.id == number).values(answer=stored))
+        insert(table).values(request.row(site, answer, tx.now_us)).returning(table.c.id)
+    ).scalar_one()
     if granted:
         tx.connection.execute(
             insert(schema.reservation_line),

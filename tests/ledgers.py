@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from central import catalogue, database, reservations
+from central import catalogue, combiner, database
 from central.arrivals import Applied, Arrival
 from central.reservations import Answer, Request, Wanted
 from central.writer import Writer
@@ -115,4 +115,4 @@ class Site:
 async def ask(site: Site, key: str, *lines: tuple[str, int], ttl_s: int = 900) -> Answer:
     """Reserve for channel web."""
     request = Request("web", key, "main", ttl_s, tuple(Wanted(*line) for line in lines), "order-1")
-    return await site.writer.submit(lambda tx: reservations.reserve(tx, request))
+    return await site.writer.combine(combiner.reserve_all, request)

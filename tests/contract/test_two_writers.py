@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from central import catalogue, database, reservations, verify
+from central import catalogue, combiner, database, reservations, verify
 from central.arrivals import Arrival
 from central.reservations import Answer, Request, Wanted
 from central.writer import Writer, number
@@ -46,8 +46,7 @@ async def two(postgres: Postgres, postgres_template: str) -> AsyncIterator[Two]:
 async def reserve(ledger: Ledger, key: str, *lines: tuple[str, int]) -> Answer:
     """Reserve as the HTTP door does."""
     request = Request("web", key, "main", 900, tuple(Wanted(*line) for line in lines), None)
-    skus = [sku for sku, _ in lines]
-    return await ledger.writer.submit(lambda tx: reservations.reserve(tx, request), skus=skus)
+    return await ledger.writer.combine(combiner.reserve_all, request)
 
 
 async def test_the_last_ten_are_sold_ten_times(two: Two) -> None:
