@@ -52,8 +52,9 @@ _SCHEMA_LOCK = 0x646F636B
 
 #: In `meta`: below what a restored ledger announced before, so that no version is given twice.
 VERSION_FLOOR_KEY = "version_floor"
-#: serialization_failure, deadlock_detected
-_COLLISIONS = frozenset({"40001", "40P01"})
+#: serialization_failure, deadlock_detected, and unique_violation: another process has just made
+#: the row that we looked for in vain.
+_COLLISIONS = frozenset({"40001", "40P01", "23505"})
 
 
 class SchemaTooNew(Exception):
@@ -269,7 +270,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 
 def collided(error: DBAPIError) -> bool:
-    """Return whether PostgreSQL ended this transaction for the sake of another one."""
+    """Return whether another transaction was in the way on PostgreSQL: this one is run again."""
     return getattr(error.orig, "sqlstate", None) in _COLLISIONS
 
 

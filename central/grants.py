@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, select, update
 
 from central import promises, schema, statements
 from central.books import Books
@@ -31,7 +31,7 @@ _TAKE = (
 _LEFT = select(_avail.c.on_hand - _avail.c.reserved - _avail.c.safety).where(
     _avail.c.item == bindparam("i"), _avail.c.site == bindparam("s")
 )
-_TAKE_SHARE = (
+TAKE_SHARE = (
     update(_share)
     .where(
         _share.c.item == bindparam("i"),
@@ -46,7 +46,6 @@ _SHARES = select(_share).where(
     _share.c.site == bindparam("s"),
     _share.c.item.in_(bindparam("items", expanding=True)),
 )
-_ADD_LINES = insert(schema.reservation_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,14 @@ def grant(
     taken: list[dict[str, Any]] = []
     for row in rows if shares and not failed else ():
         share = {"i": row["item"], "s": site, "c": channel, "q": row["qty"]}
-        if row["capped"] and books.connection.execute(_TAKE_SHARE, share).rowcount:
+        if row["capped"] and books.connection.execute(TAKE_SHARE, share).rowcount:
             taken.append(share)
         elif row["capped"]:
             failed |= {line.sku for line in lines if line.item and line.item.id == row["item"]}
     if failed:
         _put_back(books, site, rows, taken)
         return _shortages(books, site, lines, shares, failed)
-    statements.write(books.connection, _ADD_LINES, rows)
+    statements.write(books.connection, statements.ADD_LINES, rows)
     for row in rows:
         books.changed(row["item"], site, "reservation")
     return []

@@ -81,20 +81,20 @@ def reserve(tx: Transaction, request: Request) -> Answer:
     sites = _sites(tx, request.site)
     if not sites:
         return problem(404, "no_such_site", f"there is no site {request.site}")
-    answer = _held(tx, request, sites[0].code)
+    answer = granted(tx, request, sites[0].code)
     number = _claim(tx, request, sites[0].id, answer)
     if number is None:
         return _again(tx, request)
-    lines = _demand(tx, request)
+    lines = demand(tx, request)
     site, short = _grant_somewhere(tx, request, number, sites, lines)
     if short and expire(tx):  # what is over may be just what is missing
         site, short = _grant_somewhere(tx, request, number, sites, lines)
     if short:
-        answer = problem(409, "out_of_stock", "not enough available", site=site.code, lines=short)
+        answer = refused(site.code, short)
         _decide(tx, number, site.id, "rejected", answer)
         return answer
     if site is not sites[0]:
-        answer = _held(tx, request, site.code)
+        answer = granted(tx, request, site.code)
         _decide(tx, number, site.id, "held", answer)
     return replace(answer, body={"id": number, **answer.body})
 
@@ -105,7 +105,8 @@ def _sites(tx: Transaction, code: str) -> Sequence[Any]:
     return tx.connection.execute(_SITE, {"code": code}).all()
 
 
-def _held(tx: Transaction, request: Request, site: str) -> Answer:
+def granted(tx: Transaction, request: Request, site: str) -> Answer:
+    """Return what to tell when all is held, but for the number."""
     expires = rfc3339(tx.now_us + request.ttl_s * 1_000_000)
     lines = [{"sku": sku, "quantity": n} for sku, n in sorted(_totals(request).items())]
     return Answer(201, {"state": "held", "site": site, "expires": expires, "lines": lines})
@@ -119,7 +120,22 @@ def _totals(request: Request) -> dict[str, int]:
     return totals
 
 
-def _demand(tx: Transaction, request: Request) -> list[Line]:
+def refused(site: str, short: Sequence[dict[str, Any]]) -> Answer:
+    """Return what to tell when lines are short."""
+    return problem(409, "out_of_stock", "not enough available", site=site, lines=short)
+
+
+def row_of(tx: Transaction, request: Request, site: int, answer: Answer) -> dict[str, Any]:
+    """Return the row of a reservation; the answer decides its state."""
+    return {
+        "channel": request.channel, "key": request.key, "req_hash": request.content(),
+        "site": site, "state": "held" if answer.status < 400 else "rejected",
+        "created_us": tx.now_us, "expires_us": tx.now_us + request.ttl_s * 1_000_000,
+        "order_ref": request.order_ref, "answer": _stored(answer),
+    }  # fmt: skip
+
+
+def demand(tx: Transaction, request: Request) -> list[Line]:
     """Return the lines in key order, so that two requests never wait in a circle."""
     totals = _totals(request)
     found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in totals])
@@ -129,16 +145,11 @@ def _demand(tx: Transaction, request: Request) -> list[Line]:
 
 def _claim(tx: Transaction, request: Request, site: int, answer: Answer) -> int | None:
     """Make the reservation's row; None when there is one with this key already."""
-    row = {
-        "channel": request.channel, "key": request.key, "req_hash": request.content(),
-        "site": site, "state": "held", "created_us": tx.now_us,
-        "expires_us": tx.now_us + request.ttl_s * 1_000_000, "order_ref": request.order_ref,
-        "answer": _stored(answer),
-    }  # fmt: skip
     dialect = tx.connection.dialect.name
     if dialect not in _claims:
         new = database.insert_or_ignore(tx.connection, _reservation)
         _claims[dialect] = new.returning(_reservation.c.id)
+    row = row_of(tx, request, site, answer)
     return tx.connection.execute(_claims[dialect], row).scalar()
 
 

@@ -1,6 +1,6 @@
 """The SQL of the hot path, built once: making a statement costs more than running it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    text,
     tuple_,
     update,
 )
@@ -23,6 +24,7 @@ from central import database
 from central.schema import (  # fmt: skip
     avail,
     barcode,
+    channel_item,
     counted,
     entry,
     event,
@@ -30,6 +32,7 @@ from central.schema import (  # fmt: skip
     location,
     meta,
     outbox,
+    reservation_line,
     site,
     stock,
     stream,
@@ -52,13 +55,42 @@ BARCODES = (
     .where(barcode.c.code.in_(bindparam("codes", expanding=True)))
 )
 
-#: :skus -> nothing: the availability rows of a whole group of requests, locked in one order.
+#: :keys (item, site) -> their availability, which nobody else changes until we have committed.
 LOCK_AVAILABILITY = (
-    select(avail.c.item)
-    .join(item, item.c.id == avail.c.item)
-    .where(item.c.sku.in_(bindparam("skus", expanding=True)))
+    select(avail)
+    .where(tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True)))
     .order_by(avail.c.item, avail.c.site)
-    .with_for_update(of=avail, key_share=True)
+    .with_for_update(key_share=True)
+)
+
+#: :keys (item, site, channel) -> what channels may promise, locked in the same way.
+LOCK_SHARES = (
+    select(channel_item)
+    .where(
+        tuple_(channel_item.c.item, channel_item.c.site, channel_item.c.channel).in_(
+            bindparam("keys", expanding=True)
+        )
+    )
+    .order_by(channel_item.c.item, channel_item.c.site, channel_item.c.channel)
+    .with_for_update(key_share=True)
+)
+
+#: Promise :q eaches of an item at a site to :n requests at once, which need :m to be available.
+_TAKE = (
+    update(avail)
+    .where(
+        avail.c.item == bindparam("i"),
+        avail.c.site == bindparam("s"),
+        avail.c.on_hand - avail.c.reserved - avail.c.safety >= bindparam("m"),
+    )
+    .values(reserved=avail.c.reserved + bindparam("q"), ver=avail.c.ver + bindparam("n"))
+)
+_TAKE_UNNESTED = text(
+    "UPDATE avail SET reserved = avail.reserved + t.q, ver = avail.ver + t.n FROM (SELECT "
+    "unnest(CAST(:i AS integer[])) AS i, unnest(CAST(:s AS integer[])) AS s, "
+    "unnest(CAST(:q AS bigint[])) AS q, unnest(CAST(:n AS bigint[])) AS n, "
+    "unnest(CAST(:m AS bigint[])) AS m) t WHERE avail.item = t.i AND avail.site = t.s "
+    "AND avail.on_hand - avail.reserved - avail.safety >= t.m"
 )
 
 #: :items -> the rows of theirs that a person has counted.
@@ -82,6 +114,20 @@ COUNT_AFTER = (
 ADD_EVENTS = insert(event)
 ADD_ENTRIES = insert(entry)
 ADD_ANNOUNCEMENTS = insert(outbox)
+ADD_LINES = insert(reservation_line)
+
+
+def parts(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Return the rows in pieces that fit into one statement."""
+    return (rows[start : start + ROWS_MAX] for start in range(0, len(rows), ROWS_MAX))
+
+
+def take_available(connection: Connection, rows: Sequence[Mapping[str, int]]) -> int:
+    """Promise i, s, q, n (item, site, eaches, requests) where m are available; count the rows."""
+    if connection.dialect.name == "postgresql":
+        columns = {key: [row[key] for row in rows] for key in "isqnm"}
+        return connection.execute(_TAKE_UNNESTED, columns).rowcount
+    return connection.execute(_TAKE, list(map(dict, rows))).rowcount
 
 
 def write(

@@ -5,6 +5,7 @@ that raises makes the others run again without it; a refusal is therefore return
 """
 
 import asyncio
+import itertools
 import logging
 import queue
 import random
@@ -18,7 +19,7 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from central import database, outbox, statements
+from central import database, outbox
 from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
@@ -38,6 +39,7 @@ _ALONE = "alone"
 RETRY_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 Result = TypeVar("Result")
+Request = TypeVar("Request")
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Transaction:
 
 
 Command = Callable[[Transaction], Any]
+Combine = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 
 
 @dataclass
@@ -58,10 +61,11 @@ class _Waiting:
     command: Command
     future: "asyncio.Future[Any]"
     careful: Command | None = None
-    #: SKUs whose availability it will change.
-    skus: Sequence[str] = ()
     #: What may share a transaction with it, where other processes write too.
     kind: str = "commands"
+    #: What is decided together with its like, instead of by `command`.
+    combine: Combine | None = None
+    request: Any = None
 
 
 @dataclass
@@ -107,16 +111,25 @@ class Writer:
         await asyncio.to_thread(self._queue.put, None)
         await asyncio.to_thread(self._thread.join)
 
-    def submit(
-        self, command: Callable[[Transaction], Result], *, skus: Sequence[str] = ()
-    ) -> "asyncio.Future[Result]":
+    def submit(self, command: Callable[[Transaction], Result]) -> "asyncio.Future[Result]":
         """Queue a command; the future has its result once that is committed.
 
-        It fails with Unavailable when the database cannot be written or too much is waiting. `skus`
-        are those whose availability it will change: all that share a commit are locked in one
-        order, so that two processes never wait for each other in a circle.
+        It fails with Unavailable when the database cannot be written or too much is waiting.
         """
-        return self._queue_up(_Waiting(command, self._loop.create_future(), skus=skus))
+        return self._queue_up(_Waiting(command, self._loop.create_future()))
+
+    def combine(
+        self, decide: Callable[[Transaction, Sequence[Request]], Sequence[Result]], request: Request
+    ) -> "asyncio.Future[Result]":
+        """Queue a request that is decided together with its neighbours, like `submit` otherwise."""
+        return self._queue_up(
+            _Waiting(
+                lambda tx: decide(tx, [request])[0],
+                self._loop.create_future(),
+                combine=decide,
+                request=request,
+            )
+        )
 
     def apply(
         self, arrivals: Sequence[Arrival], *, borrowing: bool = False
@@ -214,12 +227,9 @@ class Writer:
             self._catalogue.refresh(connection)
             if self._shared:
                 self._alerts.forget()
-                skus = sorted({sku for waiting in group for sku in waiting.skus})
-                if skus:
-                    connection.execute(statements.LOCK_AVAILABILITY, {"skus": skus})
             books = Books(connection, self._catalogue, self._alerts, now_us)
             transaction = Transaction(connection, books, self._ledger, now_us)
-            results = [waiting.command(transaction) for waiting in group]
+            results = _run(transaction, group)
             books.close()
             announcements = outbox.latest(books.announcements)
             outbox.keep(connection, announcements, now_us)
@@ -245,6 +255,17 @@ class Writer:
                     waiting.future.set_result(result)
 
         self._loop.call_soon_threadsafe(tell)
+
+
+def _run(transaction: Transaction, group: Sequence[_Waiting]) -> list[Any]:
+    """Return the results of a group, in its order; neighbours of one kind are decided together."""
+    results: list[Any] = []
+    for decide, run in itertools.groupby(group, key=lambda waiting: waiting.combine):
+        if decide is None:
+            results.extend(waiting.command(transaction) for waiting in run)
+        else:
+            results.extend(decide(transaction, [waiting.request for waiting in run]))
+    return results
 
 
 def number(transaction: Transaction) -> list[Announcement]:

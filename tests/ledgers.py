@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from central import catalogue, database, reservations, upkeep
+from central import catalogue, combiner, database, upkeep
 from central.arrivals import Applied, Arrival
 from central.requests import Answer
 from central.reservations import Request, Wanted
@@ -155,5 +155,4 @@ class Site:
 async def ask(site: Site, key: str, *lines: tuple[str, int], ttl_s: int = 900) -> Answer:
     """Reserve for channel web."""
     request = Request("web", key, "main", ttl_s, tuple(Wanted(*line) for line in lines), "order-1")
-    skus = [sku for sku, _ in lines]
-    return await site.writer.submit(lambda tx: reservations.reserve(tx, request), skus=skus)
+    return await site.writer.combine(combiner.reserve_all, request)

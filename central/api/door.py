@@ -1,6 +1,6 @@
 """How routes reach the ledger: reads in a snapshot, writes through the one writer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -37,13 +37,14 @@ class Door:
     reader: Engine
     access: Access
 
-    async def do(self, command: Command, skus: Sequence[str] = ()) -> JSONResponse:
-        """Run a command that is safe to repeat; return its answer.
+    async def do(self, command: Command) -> JSONResponse:
+        """Run a command that is safe to repeat; return its answer."""
+        return await self.tell(self.writer.submit(command))
 
-        `skus` are those whose availability it will change, as far as the request names them.
-        """
+    async def tell(self, decision: Awaitable[Answer]) -> JSONResponse:
+        """Return an answer once it is there."""
         try:
-            answer: Answer = await self.writer.submit(command, skus=skus)
+            answer = await decision
         except Unavailable as error:
             answer = problem(503, "unavailable", str(error))
         return response(answer)

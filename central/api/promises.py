@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from central import reservations, schema, shipping
+from central import combiner, reservations, schema, shipping
 from central.api.access import channel_of
 from central.api.door import Door, IdempotencyKey
 from central.requests import Answer, problem
@@ -65,8 +65,7 @@ def routes(door: Door) -> APIRouter:
             tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
             request.order_ref,
         )
-        skus = [line.sku for line in request.lines]
-        return await door.do(lambda tx: reservations.reserve(tx, wanted), skus)
+        return await door.tell(door.writer.combine(combiner.reserve_all, wanted))
 
     @router.post("/{number}/commit", response_model=None)
     async def commit(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 import bare_rows
-from central import database, reservations
+from central import combiner, database
 from central.arrivals import Arrival
 from central.reservations import Request, Wanted
 from central.writer import Writer
@@ -134,9 +134,7 @@ async def our_promises(engine: Engine, skus: int) -> float:
             for n in range(first, REQUESTS, SHOPS_AT_ONCE):
                 sku = f"ITEM-{n % skus}"
                 request = Request("web", f"k{n}", "main", 900, (Wanted(sku, 1),))
-                answer = await writer.submit(
-                    lambda tx, request=request: reservations.reserve(tx, request), skus=[sku]
-                )
+                answer = await writer.combine(combiner.reserve_all, request)
                 assert answer.status == 201
 
         started = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from central import catalogue, database, reservations, shipping
+from central import catalogue, combiner, database, reservations, shipping
 from central.arrivals import Arrival
 from central.requests import Answer
 from central.reservations import Request, Wanted
@@ -26,8 +26,7 @@ Two = tuple[Ledger, Ledger]
 async def reserve(ledger: Ledger, key: str, *lines: tuple[str, int]) -> Answer:
     """Reserve as the HTTP door does."""
     request = Request("web", key, "main", 900, tuple(Wanted(*line) for line in lines), None)
-    skus = [sku for sku, _ in lines]
-    return await ledger.writer.submit(lambda tx: reservations.reserve(tx, request), skus=skus)
+    return await ledger.writer.combine(combiner.reserve_all, request)
 
 
 async def test_the_last_ten_are_sold_ten_times(two: Two) -> None:
