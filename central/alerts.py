@@ -117,6 +117,19 @@ class Alerts:
         self._looked.add((concern.kind, concern.ref))
         return announcement(row)
 
+    def acknowledge(
+        self, connection: Connection, now_us: int, kind: str, ref: str, who: str
+    ) -> Announcement | None:
+        """Note who takes care of the alert; None when none is open. The last who says so does."""
+        table = schema.alert
+        row = connection.execute(
+            update(table)
+            .where(table.c.kind == kind, table.c.ref == ref, table.c.closed_us.is_(None))
+            .values(ack_by=who, ack_us=now_us)
+            .returning(table)
+        ).first()
+        return None if row is None else announcement(row)
+
     def close(
         self, connection: Connection, now_us: int, kind: str, ref: str
     ) -> Announcement | None:
@@ -143,9 +156,15 @@ def message(row: Row[Any]) -> Alert:
         detail=row.detail[:TEXT_LENGTH_MAX],
         ref=row.ref[:TEXT_LENGTH_MAX],
         site=row.site,
-        opened=datetime.fromtimestamp(row.opened_us / 1e6, UTC),
+        opened=_moment(row.opened_us),
         count=row.count,
+        acknowledged_by=row.ack_by,
+        acknowledged_at=row.ack_us and _moment(row.ack_us),
     )
+
+
+def _moment(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1e6, UTC)
 
 
 def announcement(row: Row[Any]) -> Announcement:

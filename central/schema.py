@@ -299,6 +299,8 @@ alert = Table(
     Column("count", Integer, nullable=False),
     Column("opened_us", BigInteger, nullable=False),
     Column("closed_us", BigInteger, nullable=True),
+    Column("ack_by", Text, nullable=True),  # the person who takes care of it
+    Column("ack_us", BigInteger, nullable=True),
 )
 _partial("alert_open", "closed_us IS NULL", alert.c.kind, alert.c.ref, unique=True)
 

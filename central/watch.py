@@ -33,6 +33,12 @@ class Watch:
         if closed is not None:
             self.announcements.append(closed)
 
+    def acknowledge(self, kind: str, ref: str, who: str) -> None:
+        """Note who takes care of an alert, when it is open."""
+        told = self.alerts.acknowledge(self.connection, self.now_us, kind, ref, who)
+        if told is not None:
+            self.announcements.append(told)
+
     def is_open(self, kind: str, ref: str) -> bool:
         """Return whether there is such an alert."""
         return self.alerts.is_open(self.connection, kind, ref)

@@ -156,4 +156,4 @@ class Mapped(Part):
     """What became of the scans that waited for a barcode."""
 
     applied: int = 0
-    left: int = 0
+    waiting: int = 0

@@ -5,7 +5,7 @@ Beside what central always had, it calls
     GET  /v1/reservations?state=open&after=&limit=   the newest first; open is held or committed
     GET  /v1/events?sku=&newest=true&limit=          what was recorded of an item, newest first
     POST /v1/alerts/{id}/acknowledge   {by}
-    POST /v1/barcodes                  {code, sku, each_per} -> {applied, left}
+    POST /v1/barcodes                  {code, sku, each_per} -> {applied, waiting}
     POST /v1/adjustments               {site, sku, location, lot?, quantity, reason, note?}
 
 and says so when a central is too old to know one of them.

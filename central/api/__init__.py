@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from central.api import catalogue, changes, history, ingress, promises, stock, webhooks
+from central.api import catalogue, changes, corrections, history, ingress, promises, stock, webhooks
 from central.api.access import Access
 from central.api.changes import Feed
 from central.api.door import Door
@@ -51,6 +51,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         promises.routes(door),
         changes.routes(door, feed or Feed()),
         history.routes(door),
+        corrections.routes(door),
         ingress.routes(door),
         catalogue.routes(door),
         webhooks.routes(door, settings.callable_networks),

@@ -1,17 +1,27 @@
 """What happened: recorded events with their postings, the gateways' marks, open alerts."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine, and_, func, select, tuple_
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, Select, and_, func, select, tuple_
 
 from central import alerts, schema
 from central.api.door import Door
 from central.api.pages import Cursor, Limit, seal, unseal
 from central.requests import Answer, problem
 from central.writer import Transaction
+from wire.events import Name
+
+
+class Acknowledgement(BaseModel):
+    """The name of a person."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Name
 
 
 def routes(door: Door) -> APIRouter:
@@ -21,10 +31,21 @@ def routes(door: Door) -> APIRouter:
 
     @router.get("/events", dependencies=may_read)
     def events(
-        gateway: str | None = None, epoch: str | None = None, after: Cursor = "", limit: Limit = 100
+        gateway: str | None = None,
+        epoch: str | None = None,
+        sku: Annotated[str | None, Query(description="only what moved this item")] = None,
+        status: Annotated[str | None, Query(description="applied, held, rejected ...")] = None,
+        newest: Annotated[bool, Query(description="the newest first")] = False,  # noqa: FBT002
+        after: Cursor = "",
+        limit: Limit = 100,
     ) -> dict[str, Any]:
         """List recorded events in the order of their application, with what they posted."""
-        return _events(door.reader, gateway, epoch, after, limit)
+        query = _wanted(gateway, epoch, sku, status)
+        event = schema.event.c.id
+        if after:
+            bound = unseal(after, int)[0]
+            query = query.where(event < bound if newest else event > bound)
+        return _events(door.reader, query.order_by(event.desc() if newest else event), limit)
 
     @router.get("/alerts", dependencies=may_read)
     def open_alerts() -> dict[str, Any]:
@@ -37,14 +58,27 @@ def routes(door: Door) -> APIRouter:
             )
             return {"items": [alerts.message(row).model_dump(mode="json") for row in rows]}
 
-    @router.post(
-        "/alerts/{alert_id}/close",
-        dependencies=[door.access.need("adjust")],
-        response_model=None,
-    )
+    may_act = [door.access.need("adjust")]
+
+    @router.post("/alerts/{alert_id}/acknowledge", dependencies=may_act, response_model=None)
+    async def acknowledge_alert(alert_id: str, body: Acknowledgement) -> JSONResponse:
+        """Say who takes care of an alert; everybody sees it. It stays open."""
+
+        def acknowledge(tx: Transaction, kind: str, ref: str) -> dict[str, str]:
+            tx.books.watch.acknowledge(kind, ref, body.by)
+            return {"state": "acknowledged", "by": body.by}
+
+        return await door.do(lambda tx: _with_alert(tx, alert_id, acknowledge))
+
+    @router.post("/alerts/{alert_id}/close", dependencies=may_act, response_model=None)
     async def close_alert(alert_id: str) -> JSONResponse:
         """Close an alert that a person has dealt with. It opens again when its cause recurs."""
-        return await door.do(lambda tx: _close(tx, alert_id))
+
+        def close(tx: Transaction, kind: str, ref: str) -> dict[str, str]:
+            tx.books.settle(kind, ref)
+            return {"state": "closed"}
+
+        return await door.do(lambda tx: _with_alert(tx, alert_id, close))
 
     @router.get("/ledger", dependencies=may_read)
     def ledger() -> dict[str, Any]:
@@ -65,7 +99,9 @@ def _marks(reader: Engine) -> dict[str, Any]:
     return {"position": newest or 0, "gateways": marks}
 
 
-def _close(tx: Transaction, alert_id: str) -> Answer:
+def _with_alert(
+    tx: Transaction, alert_id: str, act: Callable[[Transaction, str, str], dict[str, str]]
+) -> Answer:
     table = schema.alert
     rows = tx.connection.execute(
         select(table.c.kind, table.c.ref).where(
@@ -74,14 +110,13 @@ def _close(tx: Transaction, alert_id: str) -> Answer:
     )
     for row in rows:
         if alerts.alert_id(row.kind, row.ref) == alert_id:
-            tx.books.settle(row.kind, row.ref)
-            return Answer(200, {"id": alert_id, "state": "closed"})
+            return Answer(200, {"id": alert_id} | act(tx, row.kind, row.ref))
     return problem(404, "no_such_alert", f"there is no open alert {alert_id}")
 
 
-def _events(
-    reader: Engine, gateway: str | None, epoch: str | None, after: str, limit: int
-) -> dict[str, Any]:
+def _wanted(
+    gateway: str | None, epoch: str | None, sku: str | None, status: str | None
+) -> Select[Any]:
     event, stream, end = schema.event, schema.stream, schema.settlement
     query = (
         select(
@@ -94,22 +129,29 @@ def _events(
         )
         .join(stream, stream.c.id == event.c.stream)
         .join(end, and_(end.c.stream == event.c.stream, end.c.seq == event.c.seq), isouter=True)
-        .order_by(event.c.id)
-        .limit(limit + 1)
     )
     if gateway is not None:
         query = query.where(stream.c.source == gateway)
     if epoch is not None:
         query = query.where(stream.c.epoch == epoch)
-    if after:
-        query = query.where(event.c.id > unseal(after, int)[0])
+    if sku is not None:
+        entry, item = schema.entry, schema.item
+        moved = select(entry.c.stream, entry.c.seq).join(item, item.c.id == entry.c.item)
+        query = query.where(tuple_(event.c.stream, event.c.seq).in_(moved.where(item.c.sku == sku)))
+    if status is not None:
+        query = query.where(event.c.status == status)
+    return query
+
+
+def _events(reader: Engine, query: Select[Any], limit: int) -> dict[str, Any]:
     with reader.begin() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(query.limit(limit + 1)).all()
         page = rows[:limit]
         posted = _entries(connection, [(row.stream, row.seq) for row in page])
     return {
         "items": [
             {
+                "number": row.id,
                 "gateway": row.source,
                 "site": row.site,
                 "epoch": row.epoch,
@@ -147,6 +189,7 @@ def _entries(
         for row in rows:
             posted.setdefault((row.stream, row.seq), []).append(
                 {
+                    "entry": row.id,
                     "sku": row.sku,
                     "lot": row.lot,
                     "from": row.origin,

@@ -1,16 +1,17 @@
 """Reservations: hold, commit, extend, release, ship."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import Connection, Engine, select
 
-from central import combiner, reservations, schema, shipping
+from central import combiner, reservations, schema, shipping, statements
 from central.api.access import channel_of
 from central.api.door import Door, IdempotencyKey
+from central.api.pages import Cursor, Limit, seal, unseal
 from central.requests import Answer, problem
 from central.tokens import Caller
 from central.writer import Transaction
@@ -42,6 +43,13 @@ class ReservationRequest(BaseModel):
     lines: Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX)]
 
 
+class Extension(BaseModel):
+    """How much longer a hold lasts, from now."""
+
+    model_config = ConfigDict(extra="forbid")
+    ttl_s: Annotated[int, Field(ge=1, le=TTL_MAX_S)]
+
+
 def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1/reservations", tags=["reservations"])
@@ -49,6 +57,16 @@ def routes(door: Door) -> APIRouter:
 
     async def act(number: int, caller: Caller, command: Callable[..., Answer]) -> JSONResponse:
         return await door.do(lambda tx: _foreign(tx, number, caller) or command(tx, number))
+
+    @router.get("")
+    def reservations_of(
+        caller: Annotated[Caller, door.access.need("stock:read")],
+        state: Annotated[str, Query(description="open (held or committed), or one state")] = "open",
+        after: Cursor = "",
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        """List reservations, the newest first."""
+        return _list(door.reader, caller.channel, state, after, limit)
 
     @router.post("", response_model=None)
     async def reserve(
@@ -77,12 +95,73 @@ def routes(door: Door) -> APIRouter:
         """Give back what was held."""
         return await act(number, caller, reservations.release)
 
+    @router.post("/{number}/extend", response_model=None)
+    async def extend(
+        number: Number, body: Extension, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Let a hold last until `ttl_s` seconds from now."""
+        return await act(number, caller, lambda tx, n: reservations.extend(tx, n, body.ttl_s))
+
     @router.post("/{number}/ship", response_model=None)
     async def ship(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:
         """Record that the order's label is printed and its goods are gone."""
         return await act(number, caller, shipping.ship)
 
     return router
+
+
+def _list(
+    reader: Engine, channel: str | None, state: str, after: str, limit: int
+) -> dict[str, Any]:
+    table, site = schema.reservation, schema.site
+    states = statements.OPEN_STATES if state == "open" else (state,)
+    query = (
+        select(table, site.c.code)
+        .join(site, site.c.id == table.c.site)
+        .where(table.c.state.in_(states))
+        .order_by(table.c.id.desc())
+        .limit(limit + 1)
+    )
+    if channel is not None:
+        query = query.where(table.c.channel == channel)
+    if after:
+        query = query.where(table.c.id < unseal(after, int)[0])
+    with reader.begin() as connection:
+        rows = connection.execute(query).all()
+        page = rows[:limit]
+        lines = _lines(connection, [row.id for row in page])
+    return {
+        "items": [
+            {
+                "id": row.id,
+                "state": row.state,
+                "channel": row.channel,
+                "site": row.code,
+                "order_ref": row.order_ref,
+                "created": reservations.rfc3339(row.created_us),
+                "expires": reservations.rfc3339(row.expires_us) if row.state == "held" else None,
+                "lines": lines.get(row.id, []),
+            }
+            for row in page
+        ],
+        "next": seal(page[-1].id) if len(rows) > limit else None,
+    }
+
+
+def _lines(connection: Connection, numbers: list[int]) -> dict[int, list[dict[str, Any]]]:
+    line, item = schema.reservation_line, schema.item
+    found: dict[int, list[dict[str, Any]]] = {}
+    for start in range(0, len(numbers), statements.ROWS_MAX):
+        part = numbers[start : start + statements.ROWS_MAX]
+        for row in connection.execute(
+            select(line.c.res, line.c.qty, line.c.done, item.c.sku)
+            .join(item, item.c.id == line.c.item)
+            .where(line.c.res.in_(part))
+            .order_by(item.c.sku)
+        ):
+            told = {"sku": row.sku, "quantity": row.qty, "shipped": row.done}
+            found.setdefault(row.res, []).append(told)
+    return found
 
 
 def _foreign(tx: Transaction, number: int, caller: Caller) -> Answer | None:

@@ -92,7 +92,7 @@ class MapBarcode(Form):
         )
         if isinstance(answer, Problem):
             return False, answer.sentence
-        left = f", {answer.left:,} still wait" if answer.left else ""
+        left = f", {answer.waiting:,} still wait" if answer.waiting else ""
         return True, f"{self._code} is {item.sku}: {answer.applied:,} scans booked{left}"
 
     def _show(self) -> None:

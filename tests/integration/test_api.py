@@ -111,7 +111,7 @@ async def test_events_show_what_they_posted(site: Site, http: httpx.AsyncClient)
     ]  # fmt: skip
     assert items[0]["event"]["identifiers"] == {"gtin14": EACH}
     assert items[0]["entries"] == [
-        {"sku": "VALVE", "lot": "", "from": "SUPPLIER", "to": "DOCK-1", "quantity": 1,
+        {"entry": 1, "sku": "VALVE", "lot": "", "from": "SUPPLIER", "to": "DOCK-1", "quantity": 1,
          "reason": "receive"}
     ]  # fmt: skip
     after = (await http.get("/v1/events", params={"limit": 1})).json()["next"]
@@ -120,6 +120,14 @@ async def test_events_show_what_they_posted(site: Site, http: httpx.AsyncClient)
     await site.run(settling.dismiss_held, 2, "api:office")
     items = (await http.get("/v1/events")).json()["items"]
     assert items[1]["settled"] == {"status": "dismissed", "by": "api:office"}
+    newest = {"newest": True, "limit": 1}
+    page = (await http.get("/v1/events", params=newest)).json()
+    assert [item["number"] for item in page["items"]] == [2]
+    page = (await http.get("/v1/events", params={**newest, "after": page["next"]})).json()
+    assert ([item["number"] for item in page["items"]], page["next"]) == ([1], None)
+    for wanted, numbers in (({"sku": "VALVE"}, [1]), ({"status": "held"}, [2]), ({"sku": "X"}, [])):
+        page = (await http.get("/v1/events", params=wanted)).json()
+        assert [item["number"] for item in page["items"]] == numbers
 
 
 async def test_ledger_and_alerts(site: Site, http: httpx.AsyncClient) -> None:

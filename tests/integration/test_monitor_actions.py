@@ -143,7 +143,7 @@ async def test_an_unknown_barcode_gets_an_item(
 ) -> None:
     """Search as you type, choose with arrows, say the pack, confirm: the parked scans are told."""
     fake.answers["GET", "/v1/items"] = ITEMS
-    fake.answers["POST", "/v1/barcodes"] = {"applied": 12, "left": 1}
+    fake.answers["POST", "/v1/barcodes"] = {"applied": 12, "waiting": 1}
     app = app_with(board, fake)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.press("4", "j")
