@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@.venv/bin/docktally demo $(ARGS)
 
 test: $(STAMP)
-	@deploy/need-packages mosquitto tmux
+	@deploy/need-packages mosquitto tmux chromium chromium-driver
 	@$(PY) -m pytest $(ARGS)
 
 setup: $(STAMP)

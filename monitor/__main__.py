@@ -14,11 +14,16 @@ from wire.settings import ConfigError, check
 #: Set for what is drawn in a browser instead of a terminal.
 _DRIVER = "TEXTUAL_DRIVER"
 _SPEED_MAX = 1_000.0
+_SERVE_PORT, _PORT_MAX = 8421, 65_535
+#: Keeps the token of a served monitor the same over restarts.
+_SERVE_TOKEN = "DOCKTALLY_SERVE_TOKEN"  # noqa: S105  a name, no secret
 
 
 def main(argv: list[str]) -> int:
     """Run `docktally monitor ...`; return the exit code."""
     arguments = _parser().parse_args(argv)
+    if arguments.serve is not None:
+        return _serve(arguments, argv)
     if arguments.record and arguments.replay:
         return _fail("--record keeps what happens now and --replay shows what was kept: choose one")
     recorder = None
@@ -42,6 +47,29 @@ def main(argv: list[str]) -> int:
     finally:
         if recorder is not None:
             recorder.close()
+
+
+def _serve(arguments: argparse.Namespace, argv: list[str]) -> int:
+    if arguments.headless or arguments.record:
+        return _fail("--serve goes with neither --headless nor --record: run those by themselves")
+    try:
+        _settings(arguments)  # said here rather than in a browser
+        _log_to(arguments)
+        from monitor.serve import MonitorServer
+    except (ConfigError, OSError) as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        return _fail(
+            f"{error.name} is not installed; install it with: pip install 'docktally[serve]'"
+        )
+    passed_on = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    passed_on.add_argument("--serve", nargs="?")
+    _, rest = passed_on.parse_known_args(argv)
+    try:
+        MonitorServer(rest, arguments.serve, os.environ.get(_SERVE_TOKEN)).serve()
+    except OSError as error:
+        return _fail(f"port {arguments.serve}: {error.strerror}; choose another: --serve PORT")
+    return 0
 
 
 def _draw(settings: config.Config, recorder: Recorder | None, replay: Replay | None) -> int:
@@ -115,6 +143,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--record", type=Path, metavar="FILE", help="keep all that is heard in a new file")
     add("--replay", type=Path, metavar="FILE", help="show a recording instead of what happens now")
     add("--speed", type=_speed, default=1.0, metavar="N", help="of a replay; 0 is without waiting")
+    add(
+        "--serve",
+        type=_port,
+        nargs="?",
+        const=_SERVE_PORT,
+        metavar="PORT",
+        help=f"show it in browsers of this machine (default port {_SERVE_PORT})",
+    )
     add("--headless", action="store_true", help="print one JSON line per change, draw nothing")
     add("--log-file", type=Path, metavar="FILE", help="log here (default: nowhere)")
     add(
@@ -124,6 +160,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how much to log (default info)",
     )
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= _PORT_MAX):
+        raise argparse.ArgumentTypeError(f"a port from 1 to {_PORT_MAX}, not {text!r}")
+    return int(text)
 
 
 def _speed(text: str) -> float:
