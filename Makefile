@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@.venv/bin/docktally demo $(ARGS)
 
 test: $(STAMP)
-	@deploy/need-packages mosquitto tmux chromium chromium-driver
+	@deploy/need-packages mosquitto tmux
 	@$(PY) -m pytest $(ARGS)
 
 setup: $(STAMP)
