@@ -41,8 +41,11 @@ class Shop:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
+        self.awake.set()
         for line in self._lines:
             line.transport.abort()
+        while self._lines:  # who still answers finds out, and closes its end
+            await asyncio.sleep(0)
 
     @property
     def url(self) -> str:
