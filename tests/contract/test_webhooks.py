@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import json
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -83,6 +85,10 @@ async def sending(site: Site) -> AsyncIterator[Dispatcher]:
     with contextlib.suppress(asyncio.CancelledError):
         await running
     await client.aclose()
+    # Some connection that was being made or in use when all was cancelled is left to the collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def eventually(condition: Callable[[], Any], what: str) -> None:
