@@ -86,7 +86,8 @@ class Ear:
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         self.payload = message.payload
-        self.heard.put(time.perf_counter())
+        if not message.retain:  # else an earlier run said it
+            self.heard.put(time.perf_counter())
 
     def stop(self) -> None:
         """Go away."""
