@@ -220,7 +220,7 @@ class Drain:
                 return
             first = max(window.sent + 1, extent.first_seq)
             try:
-                events = self._outbox.rows(first - 1, room, codec.BATCH_BYTES_MAX)
+                events = self._outbox.rows(first - 1, min(room, waiting), codec.BATCH_BYTES_MAX)
             except Unavailable as error:
                 self._pause(now_s)
                 log.error("%s", error)

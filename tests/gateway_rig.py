@@ -154,6 +154,8 @@ class Central:
         self.signals: list[Signal] = []
         self.reject: dict[bytes, str] = {}
         self.deaf = False
+        #: Says on each connection how far it is, as central does.
+        self.greets = True
         self._lock = threading.Lock()
         client = self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, client_id=f"central-{uuid4()}"
@@ -213,7 +215,7 @@ class Central:
         channels = ("events", "state", "signals")
         client.subscribe([(self.topics.every(channel), 1) for channel in channels])
         self.announce(online=self.online)
-        for epoch in self.applied:
+        for epoch in self.applied if self.greets else ():
             self._acknowledge(epoch, [])
 
     def _on_message(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
