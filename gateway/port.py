@@ -156,9 +156,9 @@ class ThreadPort(ABC):
         finally:
             self._stop.set()
             self._look.set()
-            device = self._device
-            if device is not None:
-                self._interrupt(device)
+            with self._closing:  # what its own thread has closed may be somebody else's by now
+                if self._device is not None:
+                    self._interrupt(self._device)
             await asyncio.wait([working])
             thread.shutdown(wait=False)
 

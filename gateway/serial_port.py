@@ -66,8 +66,7 @@ class SerialPort(ThreadPort):
         return int(device.fileno())
 
     def _interrupt(self, device: Any) -> None:
-        # TypeError: closed by its own thread at this very moment, which is just as well.
-        with contextlib.suppress(AttributeError, TypeError):
+        with contextlib.suppress(AttributeError):  # a port on the network has no such thing
             device.cancel_read()
 
     def _close(self, device: Any) -> None:
