@@ -14,7 +14,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@deploy/need-packages mosquitto tmux
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
 setup: $(STAMP)
 

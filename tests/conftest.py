@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,29 +14,33 @@ from neighbours import Mosquitto, need
 from postgres import Postgres
 
 
+@contextmanager
+def open_folder(name: str) -> Iterator[Path]:
+    """Give a folder for a server that runs as another user when the tests run as root.
+
+    It is not among pytest's folders: each pytest closes those to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"docktally-{name}-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.fixture
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+def mosquitto() -> Iterator[Mosquitto]:
     """Give a running broker of its own."""
-    broker = Mosquitto(
-        # Short and world-readable on the way: mosquitto runs as another user when started as root.
-        tmp_path_factory.mktemp("broker"),
-        need("mosquitto", "apt-get install mosquitto"),
-    )
-    for folder in (broker.folder, broker.folder.parent, broker.folder.parent.parent):
-        folder.chmod(0o755)
-    broker.start()
-    yield broker
-    broker.kill()
+    program = need("mosquitto", "apt-get install mosquitto")
+    with open_folder("broker") as folder:
+        broker = Mosquitto(folder, program)
+        broker.start()
+        yield broker
+        broker.kill()
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Give the one PostgreSQL server of all tests; each makes databases of its own."""
-    # Not among pytest's folders: another pytest closes those to other users, and PostgreSQL runs
-    # as another user when the tests run as root.
-    with tempfile.TemporaryDirectory(prefix="docktally-postgres-") as folder:
-        Path(folder).chmod(0o755)
-        server = Postgres(Path(folder))
+    with open_folder("postgres") as folder:
+        server = Postgres(folder)
         server.start()
         yield server
         server.stop()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: How long a condition may take on a loaded two-core machine before it counts as never.
 DEADLINE_S = 30.0
 CI = os.environ.get("CI") == "true"
+#: Not the generator that hypothesis starts anew for each test.
+_chance = random.SystemRandom()
 
 
 def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -28,10 +31,15 @@ def wait_until(condition: Callable[[], object], what: str, deadline_s: float = D
 
 
 def free_port() -> int:
-    """Return a TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port nobody listens on now, nor will get one by connecting to somebody.
+
+    Which one is left to chance, so that tests that run side by side do not choose the same.
+    """
+    while True:
+        port = _chance.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def need(program: str, how: str) -> str:
