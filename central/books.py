@@ -4,6 +4,7 @@ Everything that changes stock goes through `Books`. Nothing is written before `f
 each row once, in key order, whatever number of scans touched it.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from central import lots, schema, statements
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
+from central.movements import Movements
 from central.rules import ABSORBED, Outside
 from central.watch import Watch, place_ref
 from wire.events import Activity, Availability
@@ -59,6 +61,7 @@ class Books:
     def __post_init__(self) -> None:
         self.watch = Watch(self.connection, self.alerts, self.now_us, self.announcements)
         self.counts = Counts(self.connection)
+        self.movements = Movements(self.connection, self.catalogue)
 
     def post(
         self, cause: Cause, item: int, lot: str, ends: tuple[int, int], qty: int, reason: str,
@@ -184,6 +187,7 @@ class Books:
                 "reverses": reverses, "res": res,
             }
         )  # fmt: skip
+        self.movements.add(ends, item, lot, qty, reason, cause.ref, res, is_undo=bool(reverses))
         self._outflow.add((item, origin, lot))
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
@@ -240,6 +244,7 @@ class Books:
         ):  # fmt: skip
             pending.clear()
         self.counts.forget()
+        self.movements.abandon()
         del self.announcements[announced:]
         self.alerts.forget()
         self.catalogue.forget()
@@ -257,6 +262,7 @@ class Books:
         self._flush_labels()
         self._flush_stock()
         self._flush_avail()
+        self.movements.keep()
 
     def close(self) -> None:
         """Write everything, and tell what changed: once for each row, however often it did."""
@@ -268,7 +274,24 @@ class Books:
                 cause = self._why[row.item, row.site]
                 self.announcements.append(announcement(row, self.now_us, cause))
             self.watch.availability(rows)
+            self._tell_turns(rows)
         self._why.clear()
+        self.announcements += self.movements.told(self.now_us)
+
+    def _tell_turns(self, rows: Sequence[Row[Any]]) -> None:
+        """Tell what has just sold out, and what can be sold again; the row says what was told."""
+        turned = [row for row in rows if (sellable(row) <= 0) != bool(row.sold_out)]
+        if not turned:
+            return
+        now = [{"i": row.item, "s": row.site, "o": 1 - row.sold_out} for row in turned]
+        statements.write(self.connection, statements.TURN, now)
+        for row in turned:
+            body = {
+                "sku": row.sku, "site": row.code, "name": row.name, "available": sellable(row),
+                "version": row.ver, "sold_out": not row.sold_out,
+            }  # fmt: skip
+            said = json.dumps(body, separators=(",", ":")).encode()
+            self.announcements.append(Announcement("turn", (row.code, row.sku), said))
 
     def _flush_labels(self) -> None:
         if self._labels:
@@ -334,6 +357,15 @@ class Books:
         self.watch.settle(kind, ref)
 
 
+def sellable(row: Any) -> int:
+    """Return what can be promised of a row of statements.AVAILABLE; below zero, so much too many.
+
+    Of an item that is not active nothing can, whatever lies there.
+    """
+    left: int = row.on_hand - row.reserved - row.safety
+    return left if row.active else min(left, 0)
+
+
 def announcement(row: Any, now_us: int, cause: str) -> Announcement:
     """Return what to tell about an availability row joined with its item and site."""
     message = Availability(
@@ -344,7 +376,7 @@ def announcement(row: Any, now_us: int, cause: str) -> Announcement:
         on_hand=row.on_hand,
         reserved=row.reserved,
         safety=row.safety,
-        available=row.on_hand - row.reserved - row.safety,
+        available=sellable(row),
         as_of=datetime.fromtimestamp(now_us / 1e6, UTC),
         cause=cause,
     )

@@ -90,7 +90,7 @@ class Leader:
     def offer(self, announcements: Sequence[Announcement]) -> None:
         """Take what our writer committed: alone we tell it now, else the relay does, in turn."""
         if self._outbound is not None and self.tenure.engine is None:
-            self._outbound.offer([each for each in announcements if each.channel != "activity"])
+            self._outbound.offer(announcements)
             self._committed.set()
 
     async def farewell(self) -> None:

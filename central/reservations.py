@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
-from central import database, grants, promises, schema, statements
+from central import database, grants, order_news, promises, schema, statements
 from central.grants import Line
 from central.requests import KEY_REUSED, Answer, fingerprint, problem
 from central.writer import Transaction
@@ -43,7 +43,7 @@ _EXPIRE = (
         )
     )
     .values(state="expired")
-    .returning(_reservation.c.id)
+    .returning(*order_news.TOLD)
 )
 
 
@@ -92,11 +92,24 @@ def reserve(tx: Transaction, request: Request) -> Answer:
     if short:
         answer = refused(site.code, short)
         _decide(tx, number, site.id, "rejected", answer)
+        decided(tx, number, request, answer)
         return answer
     if site is not sites[0]:
         answer = granted(tx, request, site.code)
         _decide(tx, number, site.id, "held", answer)
+    decided(tx, number, request, answer)
     return replace(answer, body={"id": number, **answer.body})
+
+
+def decided(tx: Transaction, number: int, request: Request, answer: Answer) -> None:
+    """Tell what was decided about a new request."""
+    body = answer.body
+    state, expires = body.get("state", "rejected"), body.get("expires")
+    more = {"expires": expires} if expires else {}
+    order_news.announce(
+        tx.books, number, state, request.channel, body["site"], request.order_ref,
+        lines=body["lines"], **more,
+    )  # fmt: skip
 
 
 def _sites(tx: Transaction, code: str) -> Sequence[Any]:
@@ -139,7 +152,8 @@ def demand(tx: Transaction, request: Request) -> list[Line]:
     """Return the lines in key order, so that two requests never wait in a circle."""
     totals = _totals(request)
     found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in totals])
-    lines = [Line(sku, n, found.get(f"sku:{sku}")) for sku, n in totals.items()]
+    sold = {key: item for key, item in found.items() if item.active}
+    lines = [Line(sku, n, sold.get(f"sku:{sku}")) for sku, n in totals.items()]
     return sorted(lines, key=lambda line: (line.item.id if line.item else 0, line.sku))
 
 
@@ -228,9 +242,11 @@ def extend(tx: Transaction, number: int, ttl_s: int) -> Answer:
 
 def expire(tx: Transaction) -> int:
     """Give back holds whose time is over; return how many."""
-    numbers = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).scalars().all()
-    promises.give_back(tx.books, numbers, "reservation")
-    return len(numbers)
+    over = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).all()
+    promises.give_back(tx.books, [row.id for row in over], "reservation")
+    for row in over:
+        order_news.tell(tx.books, row)
+    return len(over)
 
 
 def turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answer:
@@ -239,8 +255,10 @@ def turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answe
         update(_reservation)
         .where(_reservation.c.id == number, _reservation.c.state.in_(states))
         .values(state=new)
-        .returning(_reservation)
+        .returning(_reservation, order_news.TOLD[-1])
     ).first()
+    if turned is not None:
+        order_news.tell(tx.books, turned)
     row = turned or find(tx, number)
     if row is None:
         return unknown(number)

@@ -16,6 +16,7 @@ import standardwebhooks
 from central import deliveries, endpoints, retry, signing
 from central.dispatcher import Dispatcher
 from central.endpoints import Wish
+from central.feed_messages import AVAILABILITY
 from central.guarded_http import Client, Forbidden
 from central.requests import Answer
 from ledgers import Site
@@ -38,7 +39,8 @@ class Post:
         return await self.site.writer.submit(lambda tx: command(tx, *values))
 
     async def listen(self, url: str, *types: str) -> tuple[int, str]:
-        """Register an endpoint; return its number and secret."""
+        """Register an endpoint, for levels if nothing else is said; return number and secret."""
+        types = types or (AVAILABILITY,)
         answer = await self.do(endpoints.add, Wish(url, types), HERE)
         assert answer.status == 201, answer
         return answer.body["id"], answer.body["secret"]

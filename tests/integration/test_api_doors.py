@@ -129,11 +129,14 @@ async def test_the_feed_has_every_change_behind_a_cursor(site: Site) -> None:
             await relay(site, feed)
         query = {"after": start["cursor"], "limit": 2}
         first = (await http.get("/v1/changes", params=query)).json()
-        query = {"after": first["cursor"], "limit": 2}
+        query = {"after": first["cursor"], "limit": 9}
         rest = (await http.get("/v1/changes", params=query)).json()
-        heard = [each["data"]["available"] for each in first["items"] + rest["items"]]
-        assert heard == [1, 2, 3]
-        assert {each["type"] for each in first["items"]} == {"inventory.availability.changed"}
+        heard = first["items"] + rest["items"]
+        levels = [each for each in heard if each["type"] == "inventory.availability.changed"]
+        assert [each["data"]["available"] for each in levels] == [1, 2, 3]
+        assert [each["type"] for each in first["items"]] == [
+            "inventory.availability.changed", "receipt.recorded",
+        ]  # fmt: skip
 
 
 async def test_a_long_poll_answers_as_soon_as_there_is_news(site: Site) -> None:
@@ -150,7 +153,7 @@ async def test_a_long_poll_answers_as_soon_as_there_is_news(site: Site) -> None:
         await relay(site, feed)
         async with asyncio.timeout(30):
             items = (await asked).json()["items"]
-        assert [each["data"]["sku"] for each in items] == ["VALVE"]
+        assert items[0]["data"]["sku"] == "VALVE"
         cursor = (await http.get("/v1/changes")).json()["cursor"]
         empty = await http.get("/v1/changes", params={"after": cursor, "wait": 0.1})
         assert empty.json() == {"items": [], "cursor": cursor}
@@ -162,7 +165,7 @@ async def test_a_cursor_that_is_too_old_is_gone(site: Site, http: httpx.AsyncCli
         await site.do()
         await site.writer.submit(number)
     old = api.pages.seal(1)
-    assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, 2**62)) == 2
+    assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, 2**62)) == 5
     answer = await http.get("/v1/changes", params={"after": old})
     assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
     assert (await http.get("/v1/changes", params={"after": "rubbish"})).status_code == 400
@@ -195,19 +198,25 @@ async def test_changes_are_streamed(site: Site) -> None:
                     assert await anext(lines) == ": welcome"
                     await site.do()
                     await relay(site, feed)
-                    event = [line async for line in _one(lines)]
+                    event = [line async for line in _one(lines, "inventory.availability.changed")]
                 fields = dict(line.split(": ", 1) for line in event)
                 assert fields["event"] == "inventory.availability.changed"
                 assert json.loads(fields["data"])["available"] == number
                 last = fields["id"]
 
 
-async def _one(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _one(lines: AsyncIterator[str], kind: str) -> AsyncIterator[str]:
+    """Yield the lines of the next event of a kind."""
+    event: list[str] = []
     async for line in lines:
         if line:
-            yield line
-            if line.startswith("data"):
+            event.append(line)
+        else:
+            if f"event: {kind}" in event:
+                for each in event:
+                    yield each
                 return
+            event.clear()
 
 
 def batch(site: Site, first: int, *events: Any) -> bytes:
