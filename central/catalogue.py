@@ -241,11 +241,12 @@ def write_levels(connection: Connection, levels: Sequence[LevelRow]) -> None:
 
 
 def has_location(connection: Connection, site: str, code: str) -> bool:
-    """Return whether a site has a location of that code; the places outside belong to each."""
+    """Return whether a site has such a location in use; the places outside belong to each."""
     place, table = schema.location, schema.site
     query = select(table.c.id).where(table.c.code == site)
     if code not in Outside.__members__:
-        query = query.join(place, place.c.site == table.c.id).where(place.c.code == code)
+        query = query.join(place, place.c.site == table.c.id)
+        query = query.where(place.c.code == code, place.c.active == 1)
     return connection.execute(query).first() is not None
 
 

@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from central.api import catalogue, changes, corrections, history, ingress, promises, stock, webhooks
+from central.api import (  # fmt: skip
+    alerts,
+    catalogue,
+    changes,
+    corrections,
+    history,
+    houses,
+    ingress,
+    levels,
+    lots,
+    orders,
+    promises,
+    stock,
+    webhooks,
+)
 from central.api.access import Access
 from central.api.changes import Feed
 from central.api.door import Door
@@ -49,11 +63,16 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
     for router in (
         stock.routes(door),
         promises.routes(door),
+        orders.routes(door),
         changes.routes(door, feed or Feed()),
         history.routes(door),
+        alerts.routes(door),
         corrections.routes(door),
         ingress.routes(door),
         catalogue.routes(door),
+        houses.routes(door),
+        levels.routes(door),
+        lots.routes(door),
         webhooks.routes(door, settings.callable_networks),
     ):
         app.include_router(router)

@@ -20,6 +20,8 @@ from ledgers import EACH, Site, scan
 from wire.events import Batch
 
 BASE = "http://central"
+#: Of a step that is asked for once.
+KEY = {"Idempotency-Key": "step"}
 pytestmark = pytest.mark.usefixtures("site")
 
 
@@ -76,9 +78,9 @@ async def test_a_token_stays_in_its_channel(site: Site, http: httpx.AsyncClient)
     other = await token(site, "reserve", channel="market")
     assert (await reserve(http, web, channel="market")).status_code == 403
     held = (await reserve(http, web)).json()
-    answer = await http.post(f"/v1/reservations/{held['id']}/release", headers=other)
+    answer = await http.post(f"/v1/reservations/{held['id']}/release", headers=other | KEY)
     assert (answer.status_code, answer.json()["code"]) == (404, "no_such_reservation")
-    answer = await http.post(f"/v1/reservations/{held['id']}/release", headers=web)
+    answer = await http.post(f"/v1/reservations/{held['id']}/release", headers=web | KEY)
     assert answer.json()["state"] == "released"
 
 
@@ -263,5 +265,7 @@ async def test_items_are_found_added_and_listed(site: Site, http: httpx.AsyncCli
     codes = (await http.get("/v1/items/VALVE/barcodes")).json()["items"]
     assert {"code": "0" + EACH[1:], "each_per": 1} in codes or len(codes) == 2
     places = (await http.get("/v1/locations", params={"site": "main"})).json()["items"]
-    assert {"site": "main", "location": "Q-1", "kind": "quarantine", "sellable": False} in places
+    assert {
+        "site": "main", "location": "Q-1", "kind": "quarantine", "sellable": False, "active": True,
+    } in places  # fmt: skip
     assert site.rows("SELECT name FROM item WHERE sku = 'PUMP'") == [("a pump",)]
