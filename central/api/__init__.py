@@ -26,8 +26,16 @@ from central.api.changes import Feed
 from central.api.door import Door
 from central.api.limits import Limits
 from central.api.problems import RESPONSES, explain_errors
+from central.api.words import describe
 from central.guarded_http import Network
 from central.writer import Writer
+
+_ABOUT = """Quantities are **eaches** (single pieces), times RFC 3339 in UTC.
+
+Errors are `application/problem+json`: `code` for programs, `detail` for people. Whatever changes
+stock or promises takes an `Idempotency-Key`: keep it over retries, and the thing happens once.
+Lists answer `items` and `next`; send `next` back as `after`. More in docs/api.md.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         title="Docktally central",
         version=settings.version,
         summary="One ledger that never sells twice.",
+        description=_ABOUT,
         responses=RESPONSES,
     )
     explain_errors(app)
@@ -76,4 +85,5 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         webhooks.routes(door, settings.callable_networks),
     ):
         app.include_router(router)
+    describe(app)
     return app

@@ -350,7 +350,7 @@ class Entry(BaseModel):
 class Ended(BaseModel):
     """How a held event ended."""
 
-    status: Literal["applied", "dismissed", "undone"]
+    status: Annotated[Literal["applied", "dismissed", "undone"], Field(description="how")]
     by: Annotated[str, Field(description="who said so")]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Select, or_, select
@@ -23,6 +23,8 @@ from wire.ids import NAME_LENGTH_MAX
 #: Words of a search that are looked at.
 _WORDS_MAX = 10
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+_CODE = "a barcode: a GTIN in any length, another code as it is read"
+Code = Annotated[str, Path(description=_CODE)]
 Title = Annotated[str, Field(max_length=TEXT_LENGTH_MAX, description="what people read")]
 
 
@@ -68,7 +70,7 @@ class ItemChange(_Body):
 class BarcodeBody(_Body):
     """What a barcode stands for: so many eaches of an item."""
 
-    code: Text
+    code: Annotated[Text, Field(description=_CODE)]
     sku: Name
     each_per: Annotated[
         int, Field(ge=1, le=catalogue.EACH_PER_MAX, description="eaches that one label stands for")
@@ -207,7 +209,7 @@ def _barcodes(door: Door, router: APIRouter) -> None:
         return await batches.run(door, caller.name, idempotency_key, lines, command)
 
     @router.get("/barcodes/{code:path}", dependencies=may_read, **says(answers.Barcode))
-    def barcode(code: str) -> dict[str, Any]:
+    def barcode(code: Code) -> dict[str, Any]:
         """Return what a barcode stands for, in whichever length the GTIN is given."""
         key = catalogue.barcode_key(code)
         with door.reader.begin() as connection:
@@ -218,7 +220,7 @@ def _barcodes(door: Door, router: APIRouter) -> None:
         return dict(row)
 
     @router.delete("/barcodes/{code:path}", dependencies=[may], **says(answers.Removed))
-    async def remove_barcode(code: str) -> JSONResponse:
+    async def remove_barcode(code: Code) -> JSONResponse:
         """Let a barcode stand for nothing. What was scanned stays booked; later scans are held."""
         return await door.do(lambda tx: assortment.remove_barcode(tx, code))
 

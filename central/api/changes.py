@@ -14,9 +14,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from central import deliveries, outbox
+from central.api.answers import says
 from central.api.door import Door
 from central.api.pages import seal, unseal
 from central.feed_messages import Change, message_of
@@ -27,6 +29,9 @@ _CHANGES_MAX = 1_000
 _LOOK_S = 0.25
 #: A proxy that sees nothing for longer closes the connection.
 _HEARTBEAT_S = 15.0
+
+
+_AFTER = "`cursor` of an earlier answer: what you have worked on"
 
 
 class Feed:
@@ -47,6 +52,21 @@ class Feed:
                 await self._news.wait()
 
 
+class ShownChange(BaseModel):
+    """Something that changed."""
+
+    cursor: Annotated[str, Field(description="come back with it as `after` once this is done")]
+    type: str
+    data: dict[str, Any]
+
+
+class Changes(BaseModel):
+    """What changed, in order."""
+
+    items: list[ShownChange]
+    cursor: Annotated[str, Field(description="come back with it as `after`")]
+
+
 def routes(door: Door, feed: Feed) -> APIRouter:
     """Return the routes."""
     router = APIRouter(
@@ -54,9 +74,9 @@ def routes(door: Door, feed: Feed) -> APIRouter:
     )
     reader = door.reader
 
-    @router.get("")
+    @router.get("", **says(Changes))
     async def changes(
-        after: Annotated[str, Query(max_length=100)] = "",
+        after: Annotated[str, Query(max_length=100, description=_AFTER)] = "",
         wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="seconds")] = 0,
         limit: Annotated[int, Query(ge=1, le=_CHANGES_MAX)] = 100,
     ) -> dict[str, Any]:
@@ -75,8 +95,10 @@ def routes(door: Door, feed: Feed) -> APIRouter:
 
     @router.get("/stream", response_class=StreamingResponse)
     async def stream(
-        after: Annotated[str, Query(max_length=100)] = "",
-        last_event_id: Annotated[str, Header(max_length=100)] = "",
+        after: Annotated[str, Query(max_length=100, description=_AFTER)] = "",
+        last_event_id: Annotated[
+            str, Header(max_length=100, description="`id` of the last event that you have")
+        ] = "",
     ) -> StreamingResponse:
         """Stream what changes, as Server-Sent Events; `id` is the cursor to come back with."""
         begin = last_event_id or after

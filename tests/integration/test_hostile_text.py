@@ -84,7 +84,9 @@ async def test_a_zero_byte_in_an_order_stops_nothing(site: Site) -> None:
     async with client(site) as http:
         held = await http.post("/v1/reservations", json=order, headers={"Idempotency-Key": "k"})
         assert held.status_code == 201
-        shipped = await http.post(f"/v1/reservations/{held.json()['id']}/ship", headers={"Idempotency-Key": "ship"})
+        shipped = await http.post(
+            f"/v1/reservations/{held.json()['id']}/ship", headers={"Idempotency-Key": "ship"}
+        )
         assert shipped.json()["state"] == "done"
         assert (await http.get("/v1/events")).status_code == 200
     assert site.available() == (1, 0)
