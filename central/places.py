@@ -6,6 +6,7 @@ from sqlalchemy import insert, select, update
 
 from central import catalogue, schema, upkeep
 from central.requests import Answer, problem
+from central.reservations import ANY_SITE
 from central.rules import Outside
 from central.writer import Transaction
 from wire.topics import RESERVED_SITES
@@ -16,7 +17,7 @@ _NAMED_MAX = 5
 
 def add_site(tx: Transaction, site: str, priority: int) -> Answer:
     """Make a site. A gateway makes its own by its first scan."""
-    if site in RESERVED_SITES:
+    if site in {*RESERVED_SITES, ANY_SITE}:
         return problem(422, "reserved_name", f"{site!r} has a meaning of its own: use another name")
     if _site(tx, site) is not None:
         return problem(409, "site_exists", f"there is a site {site} already")

@@ -135,7 +135,9 @@ def _totals(request: Request) -> dict[str, int]:
 
 def refused(site: str, short: Sequence[dict[str, Any]]) -> Answer:
     """Return what to tell when lines are short."""
-    return problem(409, "out_of_stock", "not enough available", site=site, lines=short)
+    return problem(
+        409, "out_of_stock", "not enough is available of what `lines` names", site=site, lines=short
+    )
 
 
 def row_of(tx: Transaction, request: Request, site: int, answer: Answer) -> dict[str, Any]:

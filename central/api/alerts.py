@@ -15,6 +15,7 @@ from central.api.door import Door
 from central.api.pages import Cursor, Limit, seal, unseal
 from central.requests import Answer, problem
 from central.reservations import rfc3339
+from central.tokens import Caller
 from central.writer import Transaction
 from wire.events import Name
 
@@ -69,12 +70,21 @@ def routes(door: Door) -> APIRouter:
         more = rows[limit - 1] if len(rows) > limit else None
         return {"items": rows[:limit], "next": more and seal(more["number"])}
 
-    @router.get("/shortages", dependencies=may_read, **says(answers.Page[answers.Shortage]))
-    def shortages(after: Cursor = "", limit: Limit = 100) -> dict[str, Any]:
-        """List what is promised beyond what is there, with the orders that go without."""
+    @router.get("/shortages", **says(answers.Page[answers.Shortage]))
+    def shortages(
+        caller: Annotated[Caller, door.access.need("stock:read")],
+        after: Cursor = "",
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        """List what is promised beyond what is there, with the orders that go without.
+
+        A token that is bound to a channel sees no other channel's orders.
+        """
         begin = unseal(after, str, str) if after else ["", ""]
         with door.reader.begin() as connection:
             rows = reports.shortages(connection, (begin[0], begin[1]), limit + 1)
+        for row in rows if caller.channel else ():
+            row["orders"] = [each for each in row["orders"] if each["channel"] == caller.channel]
         more = rows[limit - 1] if len(rows) > limit else None
         return {"items": rows[:limit], "next": more and seal(more["sku"], more["site"])}
 
