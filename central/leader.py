@@ -16,7 +16,7 @@ from functools import partial
 
 from sqlalchemy import Engine, func, select
 
-from central import database, deliveries, leases, outbox, reservations, schema, upkeep
+from central import database, deliveries, leases, outbox, requests, reservations, schema, upkeep
 from central.alerts import Announcement
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
@@ -218,6 +218,7 @@ class Leader:
             await asyncio.sleep(PRUNE_INTERVAL_S)
 
     def _remove_old(self, tx: Transaction) -> int:
+        requests.forget_old(tx)
         return outbox.prune(tx.connection, tx.now_us - self.feed_days * _DAY_US)
 
     async def _tell_state(self, link: Link) -> None:

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 
 from central import database, schema
 from central.writer import Transaction
+
+#: A key gets its first answer again for this long.
+KEPT_US = 48 * 3600 * 1_000_000
+#: Old answers removed by one transaction.
+_PORTION = 5_000
 
 #: Refusals that stand; the others were never judged (bad request, unknown name) and may be mended.
 _STANDING = 409
@@ -44,6 +49,20 @@ KEY_REUSED = problem(422, "key_reused", "this Idempotency-Key was used for anoth
 def fingerprint(*content: object) -> str:
     """Return what must be the same when a key is used again."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def forget_old(tx: Transaction) -> int:
+    """Remove a portion of the answers that are older than KEPT_US; return how many."""
+    table = schema.answer
+    old = (
+        select(table.c.client, table.c.key)
+        .where(table.c.created_us < tx.now_us - KEPT_US)
+        .order_by(table.c.created_us)
+        .limit(_PORTION)
+    )
+    return tx.connection.execute(
+        delete(table).where(tuple_(table.c.client, table.c.key).in_(old))
+    ).rowcount
 
 
 def once(tx: Transaction, caller: Caller, request: Any, command: Callable[[], Answer]) -> Answer:

@@ -274,7 +274,7 @@ answer = Table(
     Column("req_hash", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    Column("created_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False, index=True),
 )
 
 outbox = Table(

@@ -1,4 +1,4 @@
-"""What is in use no more, and what was told to be sold out."""
+"""What is in use no more, what was told to be sold out, and the age of answers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,8 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the columns; what cannot be sold now counts as told."""
+    """Add the columns and an index; what cannot be sold now counts as told."""
+    op.create_index("ix_answer_created_us", "answer", ["created_us"])
     for table in ("item", "location"):
         op.add_column(table, sa.Column("active", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("avail", sa.Column("sold_out", sa.Integer(), nullable=False, server_default="0"))
