@@ -4,7 +4,6 @@ Everything that changes stock goes through `Books`. Nothing is written before `f
 each row once, in key order, whatever number of scans touched it.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, or_, select
 
-from central import lots, schema, statements
+from central import lots, schema, statements, turns
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
@@ -274,24 +273,9 @@ class Books:
                 cause = self._why[row.item, row.site]
                 self.announcements.append(announcement(row, self.now_us, cause))
             self.watch.availability(rows)
-            self._tell_turns(rows)
+            turns.tell(self.connection, rows, self.announcements)
         self._why.clear()
         self.announcements += self.movements.told(self.now_us)
-
-    def _tell_turns(self, rows: Sequence[Row[Any]]) -> None:
-        """Tell what has just sold out, and what can be sold again; the row says what was told."""
-        turned = [row for row in rows if (sellable(row) <= 0) != bool(row.sold_out)]
-        if not turned:
-            return
-        now = [{"i": row.item, "s": row.site, "o": 1 - row.sold_out} for row in turned]
-        statements.write(self.connection, statements.TURN, now)
-        for row in turned:
-            body = {
-                "sku": row.sku, "site": row.code, "name": row.name, "available": sellable(row),
-                "version": row.ver, "sold_out": not row.sold_out,
-            }  # fmt: skip
-            said = json.dumps(body, separators=(",", ":")).encode()
-            self.announcements.append(Announcement("turn", (row.code, row.sku), said))
 
     def _flush_labels(self) -> None:
         if self._labels:
@@ -357,15 +341,6 @@ class Books:
         self.watch.settle(kind, ref)
 
 
-def sellable(row: Any) -> int:
-    """Return what can be promised of a row of statements.AVAILABLE; below zero, so much too many.
-
-    Of an item that is not active nothing can, whatever lies there.
-    """
-    left: int = row.on_hand - row.reserved - row.safety
-    return left if row.active else min(left, 0)
-
-
 def announcement(row: Any, now_us: int, cause: str) -> Announcement:
     """Return what to tell about an availability row joined with its item and site."""
     message = Availability(
@@ -376,7 +351,7 @@ def announcement(row: Any, now_us: int, cause: str) -> Announcement:
         on_hand=row.on_hand,
         reserved=row.reserved,
         safety=row.safety,
-        available=sellable(row),
+        available=turns.sellable(row),
         as_of=datetime.fromtimestamp(now_us / 1e6, UTC),
         cause=cause,
     )

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
 from central import database, schema, statements
-from central.names import Names
 from central.rules import Outside, Place, Role
+from central.titles import Titles
 from wire.events import TEXT_LENGTH_MAX, Event
 from wire.ids import NAME_LENGTH_MAX
 
@@ -90,7 +90,7 @@ class Catalogue:
     _outside: dict[Outside, int] = field(default_factory=dict)
     _site_of: dict[int, int | None] = field(default_factory=dict)
     _sharing: set[str] = field(default_factory=set)
-    names: Names = field(default_factory=Names)
+    titles: Titles = field(default_factory=Titles)
     version: str = ""
     #: Versions of availability up to here may have been announced before a backup was put back.
     version_floor: int = 0
@@ -111,7 +111,7 @@ class Catalogue:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
         caches: tuple[Any, ...] = (
             self._known, self._sites, self._places, self._outside, self._site_of, self._sharing,
-            self.names,
+            self.titles,
         )  # fmt: skip
         for cache in caches:
             cache.clear()

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from central.api.door import Door
-from central.requests import Answer, Caller
+from central.api.problems import response
+from central.requests import Answer, Caller, problem
 from central.writer import Transaction
 from wire.errors import Unavailable
 
@@ -36,7 +37,7 @@ async def run(
             part = list(enumerate(lines[start : start + _PORTION], start))
             answers += await door.writer.submit(partial(each, part=part))
     except Unavailable as error:
-        return door.unavailable(error)
+        return response(problem(503, "unavailable", str(error)))
     refused = sum(answer.status >= 400 for answer in answers)
     results = [
         {"line": number, "status": answer.status} | answer.body

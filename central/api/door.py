@@ -17,7 +17,6 @@ from central.writer import Command, Transaction, Writer
 from wire.errors import Unavailable
 
 KEY_LENGTH_MAX = 255
-RETRY_AFTER_S = 1
 IdempotencyKey = Annotated[
     str,
     Header(
@@ -47,15 +46,8 @@ class Door:
         try:
             answer = await decision
         except Unavailable as error:
-            return self.unavailable(error)
+            answer = problem(503, "unavailable", str(error))
         return response(answer)
-
-    @staticmethod
-    def unavailable(error: Unavailable) -> JSONResponse:
-        """Return 503: the same request again is safe."""
-        refused = response(problem(503, "unavailable", str(error)))
-        refused.headers["Retry-After"] = str(RETRY_AFTER_S)
-        return refused
 
     async def once(
         self, caller: Caller, key: str, request: Any, command: Callable[[Transaction], Answer]

@@ -27,32 +27,34 @@ _CODES = {
 }
 
 
+#: Seconds after which a request that met a busy central may come again.
+RETRY_AFTER_S = 1
+_CONTENT: dict[str, Any] = {
+    MEDIA_TYPE: {
+        "schema": {
+            "type": "object",
+            "required": ["type", "title", "status", "code", "detail"],
+            "properties": {
+                "type": {"type": "string", "description": "about:blank: `code` says it"},
+                "title": {"type": "string", "description": "`code` in words"},
+                "status": {"type": "integer", "description": "the HTTP status"},
+                "code": {"type": "string", "description": "what is wrong, for programs"},
+                "detail": {"type": "string", "description": "what to do about it, for people"},
+            },
+        }
+    }
+}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "Refused; `code` and `detail` say why",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "code", "detail"],
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "code": {"type": "string"},
-                        "detail": {"type": "string"},
-                    },
-                }
-            }
-        },
-    },
+    "4XX": {"description": "Refused; `code` and `detail` say why", "content": _CONTENT},
+    503: {"description": "Busy; the same request again is safe", "content": _CONTENT},
 }
 
 
 def response(answer: Answer) -> JSONResponse:
     """Return an answer over HTTP, a refusal as a problem document."""
     media = MEDIA_TYPE if answer.status >= 400 else "application/json"
-    return JSONResponse(answer.body, answer.status, media_type=media)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if answer.status == 503 else None
+    return JSONResponse(answer.body, answer.status, headers, media_type=media)
 
 
 def explain_errors(app: FastAPI) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import AwareDatetime
 from sqlalchemy import Connection, Engine, and_, select, tuple_
 
-from central import books, reports, schema, statements
+from central import reports, schema, statements, turns
 from central.api import answers, tags
 from central.api.answers import says
 from central.api.door import Door
@@ -152,7 +152,7 @@ def _availability(row: Any) -> dict[str, Any]:
         "on_hand": row.on_hand,
         "reserved": row.reserved,
         "safety": row.safety,
-        "available": books.sellable(row),
+        "available": turns.sellable(row),
         "active": bool(row.active),
         "version": row.ver,
     }

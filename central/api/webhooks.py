@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from central import endpoints
-from central.api.answers import says
+from central.api.answers import Page, says
 from central.api.door import Door
+from central.api.pages import Cursor, seal, unseal
 from central.guarded_http import Network
 from wire.events import COUNT_MAX
 from wire.ids import NAME_LENGTH_MAX
@@ -25,6 +26,16 @@ class WebhookRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     url: Annotated[str, Field(min_length=1, max_length=_URL_LENGTH_MAX)]
+    types: Annotated[list[str], Field(max_length=50)] = []
+    site: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
+    description: Annotated[str, Field(max_length=200)] = ""
+
+
+class WebhookChange(BaseModel):
+    """What shall be different; what is left out stays. A null site: all sites."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: Annotated[str, Field(min_length=1, max_length=_URL_LENGTH_MAX)] = ""
     types: Annotated[list[str], Field(max_length=50)] = []
     site: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
     description: Annotated[str, Field(max_length=200)] = ""
@@ -97,12 +108,6 @@ class Delivery(BaseModel):
     done: datetime | None
 
 
-class Deliveries(BaseModel):
-    """The newest messages first."""
-
-    items: list[Delivery]
-
-
 class ReplayRequest(BaseModel):
     """Where in the change feed to begin again."""
 
@@ -129,6 +134,21 @@ def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
         with reader.begin() as connection:
             return {"items": endpoints.all_of(connection)}
 
+    @router.get("/{webhook}", **says(Webhook))
+    def webhook_of(webhook: Number) -> dict[str, Any]:
+        """Return one endpoint and how it is."""
+        with reader.begin() as connection:
+            found = endpoints.one(connection, webhook)
+        if found is None:
+            raise HTTPException(404, f"there is no webhook {webhook}")
+        return found
+
+    @router.patch("/{webhook}", **says(Webhook))
+    async def change(webhook: Number, body: WebhookChange) -> JSONResponse:
+        """Give an endpoint another address or choice; its secret and what waits for it stay."""
+        values = body.model_dump(exclude_unset=True)
+        return await run(lambda tx: endpoints.change(tx, webhook, values, allowed))
+
     @router.delete("/{webhook}", **says(Deleted))
     async def remove(webhook: Number) -> JSONResponse:
         """Forget an endpoint and what waits for it."""
@@ -149,17 +169,20 @@ def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
         """Send again what came after a cursor; ask again with `next_cursor` while there is one."""
         return await run(lambda tx: endpoints.replay(tx, webhook, request.from_cursor))
 
-    @router.get("/{webhook}/deliveries", **says(Deliveries))
+    @router.get("/{webhook}/deliveries", **says(Page[Delivery]))
     def log(
         webhook: Number,
         state: Literal["waiting", "done", "failed"] | None = None,
-        before: Annotated[
-            int | None, Query(ge=1, le=COUNT_MAX, description="only those with a lower `id`")
-        ] = None,
+        after: Cursor = "",
         limit: Annotated[int, Query(ge=1, le=_LOG_ROWS_MAX)] = 100,
     ) -> dict[str, Any]:
         """List what was sent, and how the endpoint answered, newest first."""
+        before = unseal(after, int)[0] if after else None
         with reader.begin() as connection:
-            return {"items": endpoints.log_of(connection, webhook, state, before, limit)}
+            rows = endpoints.log_of(connection, webhook, state, before, limit + 1)
+        return {
+            "items": rows[:limit],
+            "next": seal(rows[limit - 1]["id"]) if len(rows) > limit else None,
+        }
 
     return router

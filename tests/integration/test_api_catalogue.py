@@ -276,6 +276,22 @@ async def test_what_is_short_names_the_orders(site: Site, http: httpx.AsyncClien
     ]  # fmt: skip
 
 
+async def test_a_webhook_is_changed(http: httpx.AsyncClient) -> None:
+    """Another choice of messages keeps its secret; what cannot be called is refused."""
+    made = (await http.post("/webhooks", json={"url": "https://example.com/x"})).json()
+    path = f"/webhooks/{made['id']}"
+    assert (await http.get(path)).json() == {k: v for k, v in made.items() if k != "secret"}
+    change = {"types": ["reservation.expired"], "site": "main"}
+    changed = (await http.patch(path, json=change)).json()
+    assert changed == {k: v for k, v in made.items() if k != "secret"} | change
+    bad = await http.patch(path, json={"url": "http://10.0.0.1/x"})
+    assert bad.json()["code"] == "forbidden_url"
+    bad = await http.patch(path, json={"types": ["weather.changed"]})
+    assert "reservation.expired" in bad.json()["detail"]
+    assert (await http.get(f"{path}/deliveries")).json() == {"items": [], "next": None}
+    assert (await http.get("/webhooks/9")).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "says"),
     [

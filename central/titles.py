@@ -9,14 +9,14 @@ from sqlalchemy import Connection, select
 from central import schema, statements
 
 #: Names kept in memory; the database is asked for the others.
-_NAMES_MAX = 200_000
+_KEPT_MAX = 200_000
 
 PlaceName = tuple[str | None, str]  # code of the site, None outside of the house; code of the place
 
 
 @dataclass
-class Names:
-    """The names that one writer has looked up. They never change; after a rollback they may."""
+class Titles:
+    """The names that one writer has looked up. Rows keep theirs; after a rollback they may not."""
 
     _skus: dict[int, str] = field(default_factory=dict)
     _places: dict[int, PlaceName] = field(default_factory=dict)
@@ -50,6 +50,6 @@ class Names:
 
 
 def _missing(wanted: set[int], known: dict[int, Any]) -> list[int]:
-    if len(known) > _NAMES_MAX:
+    if len(known) > _KEPT_MAX:
         known.clear()
     return sorted(wanted - known.keys())
