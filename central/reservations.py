@@ -30,6 +30,15 @@ _DECIDE = (
     .where(_reservation.c.id == bindparam("number"))
     .values(site=bindparam("at"), state=bindparam("new"), answer=bindparam("told"))
 )
+_TURN = (
+    update(_reservation)
+    .where(
+        _reservation.c.id == bindparam("number"),
+        _reservation.c.state.in_(bindparam("old", expanding=True)),
+    )
+    .values(state=bindparam("new"))
+    .returning(_reservation, order_news.TOLD[-1])
+)
 #: Work that another process has in hand is left to it.
 _EXPIRE = (
     update(_reservation)
@@ -253,12 +262,8 @@ def expire(tx: Transaction) -> int:
 
 def turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answer:
     """Change the state if it is one of `states`; exactly one caller ever succeeds."""
-    turned = tx.connection.execute(
-        update(_reservation)
-        .where(_reservation.c.id == number, _reservation.c.state.in_(states))
-        .values(state=new)
-        .returning(_reservation, order_news.TOLD[-1])
-    ).first()
+    values = {"number": number, "old": states, "new": new}
+    turned = tx.connection.execute(_TURN, values).first()
     if turned is not None:
         order_news.tell(tx.books, turned)
     row = turned or find(tx, number)

@@ -87,6 +87,7 @@ def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1", tags=["catalogue"])
     _items(door, router)
+    _one_item(door, router)
     _barcodes(door, router)
     return router
 
@@ -144,6 +145,11 @@ def _items(door: Door, router: APIRouter) -> None:
             if _item(connection, sku) is None:
                 raise HTTPException(404, f"there is no item {sku}")
             return _codes(connection, sku, after, limit)
+
+
+def _one_item(door: Door, router: APIRouter) -> None:
+    may_read = [door.access.need("stock:read")]
+    admin = door.access.need("admin")
 
     @router.get("/items/{sku:path}", dependencies=may_read, **says(answers.Item, tagged=True))
     def item(sku: str, if_none_match: tags.IfNoneMatch = None) -> Response:

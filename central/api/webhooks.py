@@ -154,6 +154,13 @@ def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
         """Forget an endpoint and what waits for it."""
         return await run(lambda tx: endpoints.remove(tx, webhook))
 
+    _upkeep(router, door)
+    return router
+
+
+def _upkeep(router: APIRouter, door: Door) -> None:
+    run, reader = door.do, door.reader
+
     @router.post("/{webhook}/rotate", **says(Rotated))
     async def rotate(webhook: Number) -> JSONResponse:
         """Make a new secret; both sign for a day."""
@@ -184,5 +191,3 @@ def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
             "items": rows[:limit],
             "next": seal(rows[limit - 1]["id"]) if len(rows) > limit else None,
         }
-
-    return router
