@@ -322,3 +322,33 @@ async def test_a_body_that_is_no_json_says_where(http: httpx.AsyncClient) -> Non
     assert "the body is no JSON" in broken.json()["detail"]
     wrong = await http.post("/items", json={"name": 1, "colour": "red"}, headers=headers)
     assert len(wrong.json()["errors"]) == 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/stock/%00", "/items/%00", "/items/%00/barcodes", "/barcodes/%00", "/orders/%00",
+        "/locations/%00/%00", "/stock?site=%00", "/levels?sku=%00",
+        "/alerts/%00-1", "/reservations?order_ref=%00", "/lots?sku=%00", "/events?sku=%00",
+    ],
+)  # fmt: skip
+async def test_a_name_that_no_database_holds_is_nobodys(http: httpx.AsyncClient, path: str) -> None:
+    """U+0000 in an address finds nothing; PostgreSQL would not even take it in a query."""
+    answer = await http.get(path)
+    assert answer.status_code in {200, 404}, answer.text
+    assert answer.status_code == 404 or answer.json()["items"] == []
+
+
+async def test_a_change_by_a_name_that_no_database_holds_finds_nothing(
+    http: httpx.AsyncClient,
+) -> None:
+    """Also where something is to be done."""
+    for method, path, body in (
+        ("PATCH", "/items/%00", {}), ("DELETE", "/barcodes/%00", None),
+        ("PATCH", "/sites/%00", {"priority": 1}), ("PATCH", "/locations/%00/x", {}),
+        ("PUT", "/lots", {"sku": "\0", "lot": "L", "expires": "2027-01-01"}),
+        ("POST", "/orders/%00/ship?channel=web", None),
+    ):  # fmt: skip
+        headers = {"Idempotency-Key": path}
+        answer = await http.request(method, path, json=body, headers=headers)
+        assert answer.status_code == 404, (path, answer.text)
