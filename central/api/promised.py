@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, bindparam, select
 
 from central import reservations, schema, statements
 from central.api.pages import seal, unseal
@@ -13,6 +13,7 @@ from central.tokens import Caller
 from central.writer import Transaction
 
 _reservation, _site = schema.reservation, schema.site
+_CHANNEL = select(_reservation.c.channel).where(_reservation.c.id == bindparam("number"))
 _WITH_SITE = select(_reservation, _site.c.code).join(_site, _site.c.id == _reservation.c.site)
 
 
@@ -57,9 +58,10 @@ def one(connection: Connection, number: int, channel: str | None) -> dict[str, A
 
 def foreign(tx: Transaction, number: int, caller: Caller) -> Answer | None:
     """Return a refusal when the reservation belongs to a channel that is not the caller's."""
-    if caller.channel is None or one(tx.connection, number, caller.channel) is not None:
+    if caller.channel is None:
         return None
-    return reservations.unknown(number)
+    channel = tx.connection.execute(_CHANNEL, {"number": number}).scalar()
+    return None if channel == caller.channel else reservations.unknown(number)
 
 
 def _shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
