@@ -21,8 +21,8 @@ ROWS = {
     "LEFT JOIN reservation r ON r.id = e.res",
     "stock": "SELECT i.sku, l.code, k.lot, k.qty, k.count_us FROM stock k "
     "JOIN item i ON i.id = k.item JOIN location l ON l.id = k.loc",
-    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.low_stock, a.ver, "
-    "a.sold_out FROM avail a JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
+    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.low_stock, a.sold_out, "
+    "a.ver FROM avail a JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
     "reservation": "SELECT channel, key, req_hash, state, order_ref FROM reservation",
     "reservation_line": "SELECT r.key, i.sku, l.qty, l.done, l.g_on_hand, l.g_reserved, "
     "l.g_safety, l.g_buffer, l.g_oversell, l.capped, l.g_ver FROM reservation_line l "
