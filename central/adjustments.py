@@ -3,6 +3,7 @@
 Each is a command for the writer, done once for each key of its client, and an event in the journal.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,14 +91,20 @@ def adjust(tx: Transaction, caller: Caller, request: Adjustment) -> Answer:
     return once(tx, caller, request, command)
 
 
-def count(tx: Transaction, caller: Caller, request: Count) -> Answer:
-    """Set a place to what was seen there, unless something else than expected is booked there."""
+def count(
+    tx: Transaction, caller: Caller, request: Count,
+    refuse: Callable[[], Answer | None] = lambda: None,
+) -> Answer:  # fmt: skip
+    """Set a place to what was seen there, unless something else than expected is booked there.
+
+    `refuse` may find another reason not to; it is not asked about a repetition.
+    """
 
     def command() -> Answer:
         if request.location in Outside.__members__:
             return _outside(request.location)
         ends = {"location": request.location}
-        wrong = _expected(tx, request)
+        wrong = refuse() or _expected(tx, request)
         return wrong or _post(tx, caller, request, "count", request.quantity, ends)
 
     return once(tx, caller, request, command)
@@ -166,7 +173,9 @@ def _post(
     sites = {"location": request.site, "to_location": to_site}
     for end, site in sites.items():
         if end in ends and not has_location(tx.connection, site, ends[end]):
-            return problem(404, "no_such_location", f"there is no location {ends[end]} at {site}")
+            return problem(
+                404, "no_such_location", f"there is no location {ends[end]} in use at {site}"
+            )
     tx.books.counts.prepare([item.id], [item.id] if kind == "count" else [])
     done = record(
         tx, caller.client, request.site, kind, request.sku, quantity, lot=request.lot,

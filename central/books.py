@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, or_, select
 
-from central import lots, schema, statements
+from central import lots, schema, statements, turns
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
+from central.movements import Movements
 from central.rules import ABSORBED, Outside
 from central.watch import Watch, place_ref
 from wire.events import Activity, Availability
@@ -59,6 +60,7 @@ class Books:
     def __post_init__(self) -> None:
         self.watch = Watch(self.connection, self.alerts, self.now_us, self.announcements)
         self.counts = Counts(self.connection)
+        self.movements = Movements(self.connection, self.catalogue)
 
     def post(
         self, cause: Cause, item: int, lot: str, ends: tuple[int, int], qty: int, reason: str,
@@ -184,6 +186,7 @@ class Books:
                 "reverses": reverses, "res": res,
             }
         )  # fmt: skip
+        self.movements.add(ends, item, lot, qty, reason, cause.ref, res, is_undo=bool(reverses))
         self._outflow.add((item, origin, lot))
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
@@ -240,6 +243,7 @@ class Books:
         ):  # fmt: skip
             pending.clear()
         self.counts.forget()
+        self.movements.abandon()
         del self.announcements[announced:]
         self.alerts.forget()
         self.catalogue.forget()
@@ -257,6 +261,7 @@ class Books:
         self._flush_labels()
         self._flush_stock()
         self._flush_avail()
+        self.movements.keep()
 
     def close(self) -> None:
         """Write everything, and tell what changed: once for each row, however often it did."""
@@ -268,7 +273,9 @@ class Books:
                 cause = self._why[row.item, row.site]
                 self.announcements.append(announcement(row, self.now_us, cause))
             self.watch.availability(rows)
+            turns.tell(self.connection, rows, self.announcements)
         self._why.clear()
+        self.announcements += self.movements.told(self.now_us)
 
     def _flush_labels(self) -> None:
         if self._labels:
@@ -344,7 +351,7 @@ def announcement(row: Any, now_us: int, cause: str) -> Announcement:
         on_hand=row.on_hand,
         reserved=row.reserved,
         safety=row.safety,
-        available=row.on_hand - row.reserved - row.safety,
+        available=turns.sellable(row),
         as_of=datetime.fromtimestamp(now_us / 1e6, UTC),
         cause=cause,
     )

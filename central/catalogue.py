@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
 from central import database, schema, statements
 from central.rules import Outside, Place, Role
+from central.titles import Titles
 from wire.events import TEXT_LENGTH_MAX, Event
 from wire.ids import NAME_LENGTH_MAX
 
@@ -36,6 +37,7 @@ class Item:
     sku: str
     name: str
     each_per: int
+    active: int  # 0: promised to nobody
 
 
 def gtin_check_digit(digits: str) -> str:
@@ -88,6 +90,7 @@ class Catalogue:
     _outside: dict[Outside, int] = field(default_factory=dict)
     _site_of: dict[int, int | None] = field(default_factory=dict)
     _sharing: set[str] = field(default_factory=set)
+    titles: Titles = field(default_factory=Titles)
     version: str = ""
     #: Versions of availability up to here may have been announced before a backup was put back.
     version_floor: int = 0
@@ -98,7 +101,7 @@ class Catalogue:
         if version != self.version or not self._outside:
             self.forget()
             self.version = version
-            self.version_floor = _version_floor(connection)
+            self.version_floor = database.version_floor(connection)
             shares = select(schema.channel_item.c.channel).distinct()
             self._sharing.update(connection.execute(shares).scalars())
             for row in connection.execute(select(schema.location)):
@@ -108,6 +111,7 @@ class Catalogue:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
         caches: tuple[Any, ...] = (
             self._known, self._sites, self._places, self._outside, self._site_of, self._sharing,
+            self.titles,
         )  # fmt: skip
         for cache in caches:
             cache.clear()
@@ -131,11 +135,11 @@ class Catalogue:
         codes = [key for key in keys if not key.startswith(SKU_PREFIX)]
         if codes:
             rows = connection.execute(statements.BARCODES, {"codes": codes})
-            self._known.update({r.code: Item(r.id, r.sku, r.name, r.each_per) for r in rows})
+            self._known.update({r.code: Item(*r[1:]) for r in rows})
         skus = [key.removeprefix(SKU_PREFIX) for key in keys if key.startswith(SKU_PREFIX)]
         if skus:
             rows = connection.execute(select(item).where(item.c.sku.in_(skus)))
-            self._known.update({f"sku:{r.sku}": Item(r.id, r.sku, r.name, 1) for r in rows})
+            self._known.update({SKU_PREFIX + r.sku: Item(*r[:3], 1, r.active) for r in rows})
 
     def site(self, connection: Connection, code: str) -> int:
         """Return the site's row number; a site that a gateway names for the first time is made."""
@@ -237,11 +241,12 @@ def write_levels(connection: Connection, levels: Sequence[LevelRow]) -> None:
 
 
 def has_location(connection: Connection, site: str, code: str) -> bool:
-    """Return whether a site has a location of that code; the places outside belong to each."""
+    """Return whether a site has such a location in use; the places outside belong to each."""
     place, table = schema.location, schema.site
     query = select(table.c.id).where(table.c.code == site)
     if code not in Outside.__members__:
-        query = query.join(place, place.c.site == table.c.id).where(place.c.code == code)
+        query = query.join(place, place.c.site == table.c.id)
+        query = query.where(place.c.code == code, place.c.active == 1)
     return connection.execute(query).first() is not None
 
 
@@ -376,13 +381,6 @@ def _rows(
                 yield reader.line_num, {name: (row.get(name) or "").strip() for name in names}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CatalogueError(f"{path}: {error}") from error
-
-
-def _version_floor(connection: Connection) -> int:
-    meta = schema.meta
-    key = database.VERSION_FLOOR_KEY
-    value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
-    return int(value or 0)
 
 
 def bump(connection: Connection) -> None:

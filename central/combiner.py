@@ -221,6 +221,7 @@ def _store(tx: Transaction, decided: Sequence[_Wanted]) -> list[Answer]:
         number = numbers[each.request.channel, each.request.key]
         lines.extend({"res": number, **proof} for proof in each.proofs)
         granted = {"id": number} if each.proofs else {}
+        reservations.decided(tx, number, each.request, said)
         answers.append(replace(said, body={**granted, **said.body}))
     if lines:
         statements.write(tx.connection, statements.ADD_LINES, lines)

@@ -269,6 +269,12 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def version_floor(connection: Connection) -> int:
+    """Return up to which version availability may have been announced before a restore."""
+    query = text("SELECT value FROM meta WHERE key = :key")
+    return int(connection.execute(query, {"key": VERSION_FLOOR_KEY}).scalar() or 0)
+
+
 def collided(error: DBAPIError) -> bool:
     """Return whether another transaction was in the way on PostgreSQL: this one is run again."""
     return getattr(error.orig, "sqlstate", None) in _COLLISIONS

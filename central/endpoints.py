@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,13 +32,9 @@ class Wish:
 
 def add(tx: Transaction, wish: Wish, allowed: Sequence[Network]) -> Answer:
     """Register an endpoint; the answer is the only one that holds its secret."""
-    unknown = sorted(set(wish.types) - set(TYPES))
-    if unknown:
-        return problem(422, "unknown_type", f"{unknown[0]!r} is none of: {', '.join(TYPES)}")
-    try:
-        check_url(wish.url, allowed)
-    except Forbidden as error:
-        return problem(422, "forbidden_url", str(error))
+    wrong = _wrong(wish.url, wish.types, allowed)
+    if wrong is not None:
+        return wrong
     table = schema.webhook
     if len(tx.connection.execute(select(table.c.id)).all()) >= ENDPOINTS_MAX:
         return problem(409, "too_many_webhooks", f"there are {ENDPOINTS_MAX}; delete some first")
@@ -57,6 +53,37 @@ def add(tx: Transaction, wish: Wish, allowed: Sequence[Network]) -> Answer:
         .returning(table)
     ).one()
     return Answer(201, {**shown(row), "secret": secret})
+
+
+def change(
+    tx: Transaction, webhook: int, values: Mapping[str, Any], allowed: Sequence[Network]
+) -> Answer:
+    """Give an endpoint another url, types, site or description; what waits goes to the new one."""
+    row = _row(tx.connection, webhook)
+    if row is None:
+        return _unknown(webhook)
+    wrong = _wrong(values.get("url"), values.get("types") or (), allowed)
+    if wrong is not None:
+        return wrong
+    stored = dict(values)
+    if "types" in stored:
+        stored["types"] = json.dumps(stored["types"])
+    table = schema.webhook
+    if stored:
+        tx.connection.execute(update(table).where(table.c.id == webhook).values(**stored))
+    return Answer(200, one(tx.connection, webhook) or {})
+
+
+def _wrong(url: str | None, types: Sequence[str], allowed: Sequence[Network]) -> Answer | None:
+    unknown = sorted(set(types) - set(TYPES))
+    if unknown:
+        return problem(422, "unknown_type", f"{unknown[0]!r} is none of: {', '.join(TYPES)}")
+    try:
+        if url is not None:
+            check_url(url, allowed)
+    except Forbidden as error:
+        return problem(422, "forbidden_url", str(error))
+    return None
 
 
 def remove(tx: Transaction, webhook: int) -> Answer:
@@ -115,6 +142,12 @@ def all_of(connection: Connection) -> list[dict[str, Any]]:
     """Return every endpoint, without secrets."""
     rows = connection.execute(select(schema.webhook).order_by(schema.webhook.c.id))
     return [shown(row) for row in rows]
+
+
+def one(connection: Connection, webhook: int) -> dict[str, Any] | None:
+    """Return an endpoint, without secrets; None when there is none of this number."""
+    row = connection.execute(select(schema.webhook).where(schema.webhook.c.id == webhook)).first()
+    return None if row is None else shown(row)
 
 
 def log_of(

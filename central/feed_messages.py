@@ -12,10 +12,18 @@ _ALERT_TYPES = {
     "gateway_offline": "gateway.offline",
 }
 AVAILABILITY = "inventory.availability.changed"
+SOLD_OUT, SOLD_AGAIN = "inventory.out_of_stock", "inventory.back_in_stock"
+#: What a reservation's new state is called.
+_STATES = {"held": "created", "done": "fulfilled"} | {
+    state: state for state in ("rejected", "committed", "released", "expired")
+}
+_MOVEMENTS = {
+    "receipt": "receipt.recorded", "shipment": "shipment.recorded", "return": "return.recorded",
+    "adjustment": "inventory.adjusted",
+}  # fmt: skip
 TYPES = (
-    AVAILABILITY, *_ALERT_TYPES.values(), "alert.opened", "alert.closed", "reservation.created",
-    "reservation.rejected", "reservation.committed", "reservation.released", "reservation.expired",
-    "reservation.fulfilled",
+    AVAILABILITY, SOLD_OUT, SOLD_AGAIN, *_ALERT_TYPES.values(), "alert.opened", "alert.closed",
+    *(f"reservation.{word}" for word in _STATES.values()), *_MOVEMENTS.values(),
 )  # fmt: skip
 
 
@@ -52,8 +60,14 @@ def message_of(change: Change) -> Message | None:
             kind = _ALERT_TYPES.get(data["kind"], "alert.opened")
             return Message(kind, change.key, data.get("site"), data, level=False)
         case "reservation":
-            kind = f"reservation.{data['state']}"
-            return Message(kind, change.key, data.get("site"), data, level=False)
+            kind = f"reservation.{_STATES[data['state']]}"
+            return Message(kind, str(data["id"]), data["site"], data, level=False)
+        case "movement":
+            kind = _MOVEMENTS[data.pop("kind")]
+            return Message(kind, data["site"], data["site"], data, level=False)
+        case "turn":
+            kind = SOLD_OUT if data.pop("sold_out") else SOLD_AGAIN
+            return Message(kind, change.key, data["site"], data, level=False)
         case _:
             return None
 

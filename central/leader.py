@@ -16,7 +16,7 @@ from functools import partial
 
 from sqlalchemy import Engine, func, select
 
-from central import database, deliveries, leases, outbox, reservations, schema, upkeep
+from central import database, deliveries, leases, outbox, requests, reservations, schema, upkeep
 from central.alerts import Announcement
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
@@ -44,8 +44,9 @@ RELAY_WAIT_S = 0.5
 RELAY_DELAY_S = 0.01
 #: Central counts as offline when its leader has died and none has followed for this long.
 WILL_DELAY_S = 10
-#: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time: 500 a second.
-PRUNE_INTERVAL_S = 10.0
+#: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time; where more are
+#: old, the next ones follow after a pause, in which scans are applied.
+PRUNE_INTERVAL_S, PRUNE_PAUSE_S = 10.0, 0.5
 _DAY_US = 86_400 * 1_000_000
 
 
@@ -90,7 +91,7 @@ class Leader:
     def offer(self, announcements: Sequence[Announcement]) -> None:
         """Take what our writer committed: alone we tell it now, else the relay does, in turn."""
         if self._outbound is not None and self.tenure.engine is None:
-            self._outbound.offer([each for each in announcements if each.channel != "activity"])
+            self._outbound.offer(announcements)
             self._committed.set()
 
     async def farewell(self) -> None:
@@ -213,11 +214,13 @@ class Leader:
 
     async def _prune(self) -> None:
         while True:
+            removed = 0
             with contextlib.suppress(Unavailable):
-                await self.writer.submit(self._remove_old)
-            await asyncio.sleep(PRUNE_INTERVAL_S)
+                removed = await self.writer.submit(self._remove_old)
+            await asyncio.sleep(PRUNE_INTERVAL_S if removed < outbox.ROWS_MAX else PRUNE_PAUSE_S)
 
     def _remove_old(self, tx: Transaction) -> int:
+        requests.forget_old(tx)
         return outbox.prune(tx.connection, tx.now_us - self.feed_days * _DAY_US)
 
     async def _tell_state(self, link: Link) -> None:

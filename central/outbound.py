@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select, tuple_
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 #: Rows read at once when everything is announced again.
 _PAGE_ROWS = 1_000
+
+#: What MQTT carries as retained messages; the rest is for webhooks and the change feed.
+RETAINED = frozenset({"availability", "alert"})
 
 Key = tuple[str, tuple[str, ...]]  # channel, and what identifies the message in it
 
@@ -45,9 +49,11 @@ class Outbound:
         # Known before the broker is heard: else its retained alerts would pass for closed ones.
         self._open_alerts = {announcement.key[0] for announcement in self._alerts()}
 
-    def offer(self, announcements: list[Announcement]) -> None:
+    def offer(self, announcements: Sequence[Announcement]) -> None:
         """Take committed announcements; a newer value replaces one that still waits."""
         for each in announcements:
+            if each.channel not in RETAINED:
+                continue
             self._waiting[each.channel, each.key] = each.body
             self._offered.add((each.channel, each.key))
             if each.channel == "alert":

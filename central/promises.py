@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, case, exists, select, update
 
-from central import schema, statements
+from central import order_news, schema, statements
 from central.books import Books
 
 _reservation, _line, _share = schema.reservation, schema.reservation_line, schema.channel_item
@@ -33,6 +33,19 @@ _LINES_OF_ORDER = (
     .order_by(_line.c.res)
 )
 
+#: An order's row, held until the commit.
+_KEEP_COMMITTED = (
+    update(_reservation)
+    .where(_reservation.c.id == bindparam("r"), _reservation.c.state == "committed")
+    .values(state="committed")
+)
+#: What is shipped without an approval is approved by that.
+_APPROVE = (
+    update(_reservation)
+    .where(_reservation.c.id == bindparam("r"), _reservation.c.state == "held")
+    .values(state="committed")
+    .returning(*order_news.TOLD)
+)
 _SHIP = (
     update(_line)
     .where(
@@ -79,16 +92,21 @@ def ship_line(books: Books, number: int, item: int, site: int, quantity: int) ->
     """
     connection = books.connection
     mine = _reservation.c.id == number
-    if not connection.execute(
-        update(_reservation).where(mine, _IS_OPEN).values(state="committed")
-    ).rowcount:
-        return False
+    if not connection.execute(_KEEP_COMMITTED, {"r": number}).rowcount:
+        approved = connection.execute(_APPROVE, {"r": number}).first()
+        if approved is None:
+            return False
+        order_news.tell(books, approved)
     row = {"r": number, "i": item, "q": quantity}
     if connection.execute(_SHIP, row).first() is None:
         return False
     books.promise(item, site, -quantity, "ship")
     left = exists().where(_line.c.res == number, _line.c.done < _line.c.qty)
-    connection.execute(update(_reservation).where(mine, ~left).values(state="done"))
+    done = connection.execute(
+        update(_reservation).where(mine, ~left).values(state="done").returning(*order_news.TOLD)
+    ).first()
+    if done is not None:
+        order_news.tell(books, done)
     return True
 
 

@@ -4,7 +4,17 @@ import json
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 
 from central import schema
 from central.watch import affected
@@ -60,10 +70,17 @@ def _side(place: Any, sign: Any, bounds: list[ColumnElement[bool]]) -> Select[An
     return select(entry.c.item, entry.c.lot, place.label("place"), change).where(*bounds)
 
 
-def expired(connection: Connection, day: date) -> list[dict[str, Any]]:
-    """Return the stock whose lot expires on `day` or before it, oldest first."""
+#: Where a page of `expired` ends: day, SKU, lot, site, location.
+ExpiredKey = tuple[str, str, str, str, str]
+
+
+def expired(
+    connection: Connection, day: date, after: ExpiredKey = ("", "", "", "", ""), limit: int = 1_000
+) -> list[dict[str, Any]]:
+    """Return the stock whose lot expires on `day` or before it, oldest first, what is after."""
     lot, stock, item = schema.lot, schema.stock, schema.item
     place, site = schema.location, schema.site
+    order = (lot.c.expires, item.c.sku, stock.c.lot, site.c.code, place.c.code)
     rows = connection.execute(
         select(
             item.c.sku, stock.c.lot, lot.c.expires, site.c.code.label("site"),
@@ -73,8 +90,9 @@ def expired(connection: Connection, day: date) -> list[dict[str, Any]]:
         .join(item, item.c.id == lot.c.item)
         .join(place, place.c.id == stock.c.loc)
         .join(site, site.c.id == place.c.site)
-        .where(lot.c.expires <= day.isoformat(), stock.c.qty > 0)
-        .order_by(lot.c.expires, item.c.sku, site.c.code, place.c.code)
+        .where(lot.c.expires <= day.isoformat(), stock.c.qty > 0, tuple_(*order) > after)
+        .order_by(*order)
+        .limit(limit)
     )  # fmt: skip
     return [
         {
@@ -120,4 +138,60 @@ def held_events(connection: Connection, after: int = 0, limit: int = 100) -> lis
             "event": json.loads(r.body),
         }
         for r in rows
+    ]  # fmt: skip
+
+
+def skus_after(connection: Connection, after: str, limit: int) -> list[str]:
+    """Return the SKUs of up to `limit` items, those after `after`: the pages of `stock_at`."""
+    item = schema.item
+    query = select(item.c.sku).where(item.c.sku > after).order_by(item.c.sku).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def lots(
+    connection: Connection, sku: str | None, after: tuple[str, str], limit: int
+) -> list[dict[str, Any]]:
+    """Return lots whose date is known, with the eaches in the house, by SKU and lot."""
+    lot, item, stock, place = schema.lot, schema.item, schema.stock, schema.location
+    inside = (
+        select(stock.c.item, stock.c.lot, func.sum(stock.c.qty).label("qty"))
+        .join(place, place.c.id == stock.c.loc)
+        .where(place.c.site.is_not(None))
+        .group_by(stock.c.item, stock.c.lot)
+        .subquery()
+    )
+    query = (
+        select(item.c.sku, lot.c.lot, lot.c.expires, func.coalesce(inside.c.qty, 0).label("qty"))
+        .join(item, item.c.id == lot.c.item)
+        .join(inside, and_(inside.c.item == lot.c.item, inside.c.lot == lot.c.lot), isouter=True)
+        .where(tuple_(item.c.sku, lot.c.lot) > after)
+        .order_by(item.c.sku, lot.c.lot)
+        .limit(limit)
+    )
+    if sku is not None:
+        query = query.where(item.c.sku == sku)
+    return [
+        {"sku": r.sku, "lot": r.lot, "expires": r.expires, "quantity": int(r.qty)}
+        for r in connection.execute(query)
+    ]
+
+
+def shortages(connection: Connection, after: tuple[str, str], limit: int) -> list[dict[str, Any]]:
+    """Return what is promised beyond what is there, by SKU and site, with the orders that fail."""
+    avail, item, site = schema.avail, schema.item, schema.site
+    rows = connection.execute(
+        select(avail, item.c.sku, site.c.code)
+        .join(item, item.c.id == avail.c.item)
+        .join(site, site.c.id == avail.c.site)
+        .where(avail.c.reserved > avail.c.on_hand, tuple_(item.c.sku, site.c.code) > after)
+        .order_by(item.c.sku, site.c.code)
+        .limit(limit)
+    ).all()
+    return [
+        {
+            "sku": row.sku, "site": row.code, "on_hand": row.on_hand, "reserved": row.reserved,
+            "missing": row.reserved - row.on_hand,
+            "orders": affected(connection, row.item, row.site, row.reserved - row.on_hand),
+        }
+        for row in rows
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
-from central import database, grants, promises, schema, statements
+from central import database, grants, order_news, promises, schema, statements
 from central.grants import Line
 from central.requests import KEY_REUSED, Answer, fingerprint, problem
 from central.writer import Transaction
@@ -30,6 +30,15 @@ _DECIDE = (
     .where(_reservation.c.id == bindparam("number"))
     .values(site=bindparam("at"), state=bindparam("new"), answer=bindparam("told"))
 )
+_TURN = (
+    update(_reservation)
+    .where(
+        _reservation.c.id == bindparam("number"),
+        _reservation.c.state.in_(bindparam("old", expanding=True)),
+    )
+    .values(state=bindparam("new"))
+    .returning(_reservation, order_news.TOLD[-1])
+)
 #: Work that another process has in hand is left to it.
 _EXPIRE = (
     update(_reservation)
@@ -43,7 +52,7 @@ _EXPIRE = (
         )
     )
     .values(state="expired")
-    .returning(_reservation.c.id)
+    .returning(*order_news.TOLD)
 )
 
 
@@ -92,11 +101,24 @@ def reserve(tx: Transaction, request: Request) -> Answer:
     if short:
         answer = refused(site.code, short)
         _decide(tx, number, site.id, "rejected", answer)
+        decided(tx, number, request, answer)
         return answer
     if site is not sites[0]:
         answer = granted(tx, request, site.code)
         _decide(tx, number, site.id, "held", answer)
+    decided(tx, number, request, answer)
     return replace(answer, body={"id": number, **answer.body})
+
+
+def decided(tx: Transaction, number: int, request: Request, answer: Answer) -> None:
+    """Tell what was decided about a new request."""
+    body = answer.body
+    state, expires = body.get("state", "rejected"), body.get("expires")
+    more = {"expires": expires} if expires else {}
+    order_news.announce(
+        tx.books, number, state, request.channel, body["site"], request.order_ref,
+        lines=body["lines"], **more,
+    )  # fmt: skip
 
 
 def _sites(tx: Transaction, code: str) -> Sequence[Any]:
@@ -122,7 +144,9 @@ def _totals(request: Request) -> dict[str, int]:
 
 def refused(site: str, short: Sequence[dict[str, Any]]) -> Answer:
     """Return what to tell when lines are short."""
-    return problem(409, "out_of_stock", "not enough available", site=site, lines=short)
+    return problem(
+        409, "out_of_stock", "not enough is available of what `lines` names", site=site, lines=short
+    )
 
 
 def row_of(tx: Transaction, request: Request, site: int, answer: Answer) -> dict[str, Any]:
@@ -139,7 +163,8 @@ def demand(tx: Transaction, request: Request) -> list[Line]:
     """Return the lines in key order, so that two requests never wait in a circle."""
     totals = _totals(request)
     found = tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in totals])
-    lines = [Line(sku, n, found.get(f"sku:{sku}")) for sku, n in totals.items()]
+    sold = {key: item for key, item in found.items() if item.active}
+    lines = [Line(sku, n, sold.get(f"sku:{sku}")) for sku, n in totals.items()]
     return sorted(lines, key=lambda line: (line.item.id if line.item else 0, line.sku))
 
 
@@ -228,19 +253,19 @@ def extend(tx: Transaction, number: int, ttl_s: int) -> Answer:
 
 def expire(tx: Transaction) -> int:
     """Give back holds whose time is over; return how many."""
-    numbers = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).scalars().all()
-    promises.give_back(tx.books, numbers, "reservation")
-    return len(numbers)
+    over = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).all()
+    promises.give_back(tx.books, [row.id for row in over], "reservation")
+    for row in over:
+        order_news.tell(tx.books, row)
+    return len(over)
 
 
 def turn(tx: Transaction, number: int, states: Sequence[str], new: str) -> Answer:
     """Change the state if it is one of `states`; exactly one caller ever succeeds."""
-    turned = tx.connection.execute(
-        update(_reservation)
-        .where(_reservation.c.id == number, _reservation.c.state.in_(states))
-        .values(state=new)
-        .returning(_reservation)
-    ).first()
+    values = {"number": number, "old": states, "new": new}
+    turned = tx.connection.execute(_TURN, values).first()
+    if turned is not None:
+        order_news.tell(tx.books, turned)
     row = turned or find(tx, number)
     if row is None:
         return unknown(number)

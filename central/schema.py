@@ -42,6 +42,7 @@ item = Table(
     Column("id", Integer, primary_key=True),
     Column("sku", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False, server_default=""),
+    Column("active", Integer, nullable=False, server_default="1"),  # 0: promised to nobody
 )
 
 barcode = Table(
@@ -70,6 +71,7 @@ location = Table(
     Column("code", Text, nullable=False),
     Column("kind", Text, nullable=False),  # bin | dock | quarantine | damaged | transit | virtual
     Column("sellable", Integer, nullable=False),
+    Column("active", Integer, nullable=False, server_default="1"),  # 0: empty, in use no more
     UniqueConstraint("site", "code", name="location_site_code"),
 )
 
@@ -198,6 +200,8 @@ avail = Table(
     Column("safety", BigInteger, nullable=False),
     Column("ver", BigInteger, nullable=False),
     Column("low_stock", BigInteger, nullable=True),  # a person is told at or below this
+    # 1: nothing can be sold, and that was told; for the message when there is something again.
+    Column("sold_out", Integer, nullable=False, server_default="0"),
     CheckConstraint("reserved >= 0", name="avail_reserved_not_negative"),
 )
 
@@ -270,15 +274,15 @@ answer = Table(
     Column("req_hash", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    Column("created_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False, index=True),
 )
 
 outbox = Table(
     "outbox",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("channel", Text, nullable=False),  # availability | alert
-    Column("agg_key", Text, nullable=False),  # site and SKU, or the alert's id
+    Column("channel", Text, nullable=False),  # availability | alert | reservation | ...
+    Column("agg_key", Text, nullable=False),  # what it is about: site and SKU, the alert's id ...
     Column("body", Text, nullable=False),
     Column("feed_seq", BigInteger, nullable=True),  # given by the one relay, dense
     Column("created_us", BigInteger, nullable=False),

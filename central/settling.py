@@ -181,7 +181,7 @@ def resolve_held(
         return problem(422, "invalid_request", f"{first['loc'][-1]}: {first['msg']}")
     for name, site in (("location", row.site), ("to_location", event.to_site or row.site)):
         if name in fields and not catalogue.has_location(tx.connection, site, fields[name]):
-            detail = f"there is no location {fields[name]} at {site}"
+            detail = f"there is no location {fields[name]} in use at {site}"
             return problem(404, "no_such_location", detail)
     item = _item(event, tx.books.catalogue.find(tx.connection, catalogue.keys_of(event)))
     if item is None:

@@ -50,7 +50,7 @@ CATALOGUE_VERSION_SHARED = CATALOGUE_VERSION.with_for_update(read=True)
 
 #: :codes -> the items that they stand for.
 BARCODES = (
-    select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per)
+    select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per, item.c.active)
     .join(item, item.c.id == barcode.c.item)
     .where(barcode.c.code.in_(bindparam("codes", expanding=True)))
 )
@@ -186,9 +186,16 @@ CHANGE_PROMISES = (
     )
 )
 
+#: Note whether an item at a site was told to be sold out.
+TURN = (
+    update(avail)
+    .where(avail.c.item == bindparam("i"), avail.c.site == bindparam("s"))
+    .values(sold_out=bindparam("o"))
+)
+
 #: Availability rows with the names that people know them by.
 AVAILABLE: Select[Any] = (
-    select(avail, item.c.sku, item.c.name, site.c.code)
+    select(avail, item.c.sku, item.c.name, item.c.active, site.c.code)
     .join(item, item.c.id == avail.c.item)
     .join(site, site.c.id == avail.c.site)
 )

@@ -19,12 +19,12 @@ def catch_up(tx: Transaction, done: str) -> str | None:
     version = tx.books.catalogue.version
     if version == done:
         return done
-    if _sum_up(tx) or _levels(tx) or settling.apply_waiting(tx):
+    if sum_up(tx) or _levels(tx) or settling.apply_waiting(tx):
         return None
     return version
 
 
-def _sum_up(tx: Transaction) -> bool:
+def sum_up(tx: Transaction) -> bool:
     """Let one location sell, or no more, whose kind says so; False when there is none."""
     place, stock = schema.location, schema.stock
     sells = place.c.kind.in_(tx.books.catalogue.sellable_kinds)

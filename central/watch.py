@@ -91,7 +91,7 @@ class Watch:
     def _level(self, row: Row[Any]) -> None:
         ref = _level_ref(row)
         available = row.on_hand - row.reserved - row.safety
-        if row.low_stock is None or available > row.low_stock:
+        if row.low_stock is None or available > row.low_stock or not row.active:
             self.settle("low_stock", ref)
         elif not self.is_open("low_stock", ref):
             self.raise_alert(

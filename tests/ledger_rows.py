@@ -9,7 +9,7 @@ from central import database
 
 #: table: what is in it, with names instead of row numbers, and without what the clock gave.
 ROWS = {
-    "location": "SELECT s.code, l.code, l.kind, l.sellable FROM location l "
+    "location": "SELECT s.code, l.code, l.kind, l.sellable, l.active FROM location l "
     "LEFT JOIN site s ON s.id = l.site",
     "event": "SELECT s.source, v.seq, v.kind, v.status, v.code, v.scanner, v.body FROM event v "
     "JOIN stream s ON s.id = v.stream",
@@ -21,8 +21,8 @@ ROWS = {
     "LEFT JOIN reservation r ON r.id = e.res",
     "stock": "SELECT i.sku, l.code, k.lot, k.qty, k.count_us FROM stock k "
     "JOIN item i ON i.id = k.item JOIN location l ON l.id = k.loc",
-    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.low_stock, a.ver "
-    "FROM avail a JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
+    "avail": "SELECT i.sku, s.code, a.on_hand, a.reserved, a.safety, a.low_stock, a.sold_out, "
+    "a.ver FROM avail a JOIN item i ON i.id = a.item JOIN site s ON s.id = a.site",
     "reservation": "SELECT channel, key, req_hash, state, order_ref FROM reservation",
     "reservation_line": "SELECT r.key, i.sku, l.qty, l.done, l.g_on_hand, l.g_reserved, "
     "l.g_safety, l.g_buffer, l.g_oversell, l.capped, l.g_ver FROM reservation_line l "
@@ -42,12 +42,12 @@ ROWS = {
     "channel_item": "SELECT i.sku, s.code, c.channel, c.buffer, c.oversell, c.cap, c.used "
     "FROM channel_item c JOIN item i ON i.id = c.item JOIN site s ON s.id = c.site",
     "answer": "SELECT client, key, status FROM answer",
-    "item": "SELECT sku, name FROM item",
+    "item": "SELECT sku, name, active FROM item",
     "barcode": "SELECT b.code, i.sku, b.each_per FROM barcode b JOIN item i ON i.id = b.item",
     "site": "SELECT code FROM site",
     "quarantine": "SELECT topic, reason FROM quarantine",
 }
-_BY_CHANCE = {"id", "event_time", "as_of", "opened", "ref"}
+_BY_CHANCE = {"id", "event_time", "as_of", "opened", "ref", "expires"}
 
 
 def rows_of(name: str) -> dict[str, list[tuple[Any, ...]]]:

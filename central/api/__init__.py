@@ -6,14 +6,36 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from central.api import catalogue, changes, corrections, history, ingress, promises, stock, webhooks
+from central.api import (  # fmt: skip
+    alerts,
+    catalogue,
+    changes,
+    corrections,
+    history,
+    houses,
+    ingress,
+    levels,
+    lots,
+    orders,
+    promises,
+    stock,
+    webhooks,
+)
 from central.api.access import Access
 from central.api.changes import Feed
 from central.api.door import Door
 from central.api.limits import Limits
 from central.api.problems import RESPONSES, explain_errors
+from central.api.words import describe
 from central.guarded_http import Network
 from central.writer import Writer
+
+_ABOUT = """Quantities are **eaches** (single pieces), times RFC 3339 in UTC.
+
+Errors are `application/problem+json`: `code` for programs, `detail` for people. Whatever changes
+stock or promises takes an `Idempotency-Key`: keep it over retries, and the thing happens once.
+Lists answer `items` and `next`; send `next` back as `after`. More in docs/api.md.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         title="Docktally central",
         version=settings.version,
         summary="One ledger that never sells twice.",
+        description=_ABOUT,
         responses=RESPONSES,
     )
     explain_errors(app)
@@ -49,12 +72,18 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
     for router in (
         stock.routes(door),
         promises.routes(door),
+        orders.routes(door),
         changes.routes(door, feed or Feed()),
         history.routes(door),
+        alerts.routes(door),
         corrections.routes(door),
         ingress.routes(door),
         catalogue.routes(door),
+        houses.routes(door),
+        levels.routes(door),
+        lots.routes(door),
         webhooks.routes(door, settings.callable_networks),
     ):
         app.include_router(router)
+    describe(app)
     return app

@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -59,21 +58,19 @@ class Access:
         with self.reader.begin() as connection:
             return tokens.any_alive(connection)
 
-    def need(self, scope: Scope) -> Any:
-        """Return the dependency of a route that takes a caller with this scope."""
+    def need(self, *scopes: Scope) -> Any:
+        """Return the dependency of a route that takes a caller with one of these scopes."""
 
         def caller(
             sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
         ) -> Caller:
             found = self.caller(sent.credentials if sent else None)
-            if scope not in found.scopes:
-                raise HTTPException(403, f"{found.name} lacks the scope {scope!r}")
+            if found.scopes.isdisjoint(scopes):
+                lacks = " or ".join(map(repr, scopes))
+                raise HTTPException(403, f"{found.name} lacks the scope {lacks}")
             return found
 
         return Depends(caller)
-
-
-Need = Callable[[Scope], Any]
 
 
 def _unknown(detail: str) -> HTTPException:

@@ -14,12 +14,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 
 from central import deliveries, outbox
+from central.api.answers import says
 from central.api.door import Door
 from central.api.pages import seal, unseal
-from central.feed_messages import Change, message_of
+from central.feed_messages import Change, Message, message_of
+from central.tokens import Caller
 
 WAIT_MAX_S = 60.0
 _CHANGES_MAX = 1_000
@@ -27,6 +30,9 @@ _CHANGES_MAX = 1_000
 _LOOK_S = 0.25
 #: A proxy that sees nothing for longer closes the connection.
 _HEARTBEAT_S = 15.0
+
+
+_AFTER = "`cursor` of an earlier answer: what you have worked on"
 
 
 class Feed:
@@ -47,16 +53,30 @@ class Feed:
                 await self._news.wait()
 
 
+class ShownChange(BaseModel):
+    """Something that changed."""
+
+    cursor: Annotated[str, Field(description="come back with it as `after` once this is done")]
+    type: str
+    data: dict[str, Any]
+
+
+class Changes(BaseModel):
+    """What changed, in order."""
+
+    items: list[ShownChange]
+    cursor: Annotated[str, Field(description="come back with it as `after`")]
+
+
 def routes(door: Door, feed: Feed) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(
-        prefix="/v1/changes", tags=["changes"], dependencies=[door.access.need("stock:read")]
-    )
-    reader = door.reader
+    router = APIRouter(prefix="/v1/changes", tags=["changes"])
+    may, reader = door.access.need("stock:read"), door.reader
 
-    @router.get("")
+    @router.get("", **says(Changes))
     async def changes(
-        after: Annotated[str, Query(max_length=100)] = "",
+        caller: Annotated[Caller, may],
+        after: Annotated[str, Query(max_length=100, description=_AFTER)] = "",
         wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="seconds")] = 0,
         limit: Annotated[int, Query(ge=1, le=_CHANGES_MAX)] = 100,
     ) -> dict[str, Any]:
@@ -64,26 +84,29 @@ def routes(door: Door, feed: Feed) -> APIRouter:
 
         Without `after`: nothing, and the cursor of now. With `wait`, an answer that would be empty
         comes as soon as there is something, or after so many seconds. 410 when the feed does not
-        reach back that far: read the stock anew and go on from now.
+        reach back that far: read the stock anew and go on from now. A token that is bound to a
+        channel sees no other channel's reservations, and no movements.
         """
         if not after:
             return {"items": [], "cursor": seal(await asyncio.to_thread(_newest, reader))}
         cursor = unseal(after, int)[0]
-        found = await _read(reader, feed, cursor, wait, limit)
-        newest = found[-1].feed_seq if found else cursor
-        return {"items": [_shown(each) for each in found], "cursor": seal(newest)}
+        found, cursor = await _read(reader, feed, (cursor, limit), wait, caller.channel)
+        return {"items": found, "cursor": seal(cursor)}
 
     @router.get("/stream", response_class=StreamingResponse)
     async def stream(
-        after: Annotated[str, Query(max_length=100)] = "",
-        last_event_id: Annotated[str, Header(max_length=100)] = "",
+        caller: Annotated[Caller, may],
+        after: Annotated[str, Query(max_length=100, description=_AFTER)] = "",
+        last_event_id: Annotated[
+            str, Header(max_length=100, description="`id` of the last event that you have")
+        ] = "",
     ) -> StreamingResponse:
         """Stream what changes, as Server-Sent Events; `id` is the cursor to come back with."""
         begin = last_event_id or after
         cursor = unseal(begin, int)[0] if begin else await asyncio.to_thread(_newest, reader)
         await asyncio.to_thread(_check, reader, cursor)
         return StreamingResponse(
-            _events(reader, feed, cursor),
+            _events(reader, feed, cursor, caller.channel),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -91,40 +114,61 @@ def routes(door: Door, feed: Feed) -> APIRouter:
     return router
 
 
-async def _read(reader: Engine, feed: Feed, cursor: int, wait_s: float, limit: int) -> list[Change]:
+async def _read(
+    reader: Engine, feed: Feed, page: tuple[int, int], wait_s: float, channel: str | None
+) -> tuple[list[dict[str, Any]], int]:
+    """Return what a caller may see behind a cursor, at most so many, and how far that reaches."""
     end_s = time.monotonic() + wait_s
+    cursor, limit = page
     await asyncio.to_thread(_check, reader, cursor)
     while True:
-        found = await asyncio.to_thread(_after, reader, cursor, limit)
+        rows = await asyncio.to_thread(_after, reader, cursor, limit)
+        cursor = rows[-1].feed_seq if rows else cursor
+        found = _visible(rows, channel)
         left_s = end_s - time.monotonic()
-        if found or left_s <= 0:
-            return found
-        await feed.wait(min(left_s, _LOOK_S))
+        if found or (left_s <= 0 and len(rows) < limit):
+            return found, cursor
+        if not rows:
+            await feed.wait(min(left_s, _LOOK_S))
 
 
-async def _events(reader: Engine, feed: Feed, cursor: int) -> AsyncIterator[str]:
+async def _events(
+    reader: Engine, feed: Feed, cursor: int, channel: str | None
+) -> AsyncIterator[str]:
     beat_s = time.monotonic()
     yield ": welcome\n\n"
     while True:
-        for change in await asyncio.to_thread(_after, reader, cursor, _CHANGES_MAX):
-            cursor = change.feed_seq
-            shown = _shown(change)
+        rows = await asyncio.to_thread(_after, reader, cursor, _CHANGES_MAX)
+        for shown in _visible(rows, channel):
             data = json.dumps(shown["data"], separators=(",", ":"))
             yield f"id: {shown['cursor']}\nevent: {shown['type']}\ndata: {data}\n\n"
             beat_s = time.monotonic()
+        if rows:
+            cursor = rows[-1].feed_seq
         if time.monotonic() - beat_s > _HEARTBEAT_S:
             beat_s = time.monotonic()
             yield ": still here\n\n"
         await feed.wait(_LOOK_S)
 
 
-def _shown(change: Change) -> dict[str, Any]:
-    message = message_of(change)
-    return {
-        "cursor": seal(change.feed_seq),
-        "type": message.type if message else change.channel,
-        "data": message.data if message else {},
-    }
+def _visible(rows: list[Change], channel: str | None) -> list[dict[str, Any]]:
+    """Return what a caller who is bound to a channel may see; with None, everything."""
+    shown = [(row, message_of(row)) for row in rows]
+    return [
+        {
+            "cursor": seal(row.feed_seq),
+            "type": message.type if message else row.channel,
+            "data": message.data if message else {},
+        }
+        for row, message in shown
+        if channel is None or message is None or _concerns(row, message, channel)
+    ]
+
+
+def _concerns(row: Change, message: Message, channel: str) -> bool:
+    if row.channel == "reservation":
+        return bool(message.data["channel"] == channel)
+    return row.channel != "movement"
 
 
 def _after(reader: Engine, cursor: int, limit: int) -> list[Change]:

@@ -1,4 +1,4 @@
-"""What people say about goods: corrections, counts, transfers, barcodes, held scans."""
+"""What people say about goods: corrections, counts, transfers, held scans; one or many at once."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -7,15 +7,17 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from central import adjustments, catalogue, requests, settling
+from central import adjustments, requests, settling
 from central.adjustments import Adjustment, Count, Reversal, Transfer
+from central.api import answers, batches, stock, tags
+from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
 from central.rules import Reason
 from central.tokens import Caller
 from wire.events import QUANTITY_MAX, Name, Text, Utc
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Quantity = Annotated[int, Field(ge=0, le=QUANTITY_MAX)]
+Quantity = Annotated[int, Field(ge=0, le=QUANTITY_MAX, description="eaches: single pieces")]
 
 
 class _Body(BaseModel):
@@ -26,18 +28,21 @@ class _Said(_Body):
     """What every word about goods has. `ref` is the URI of its cause, as po:123."""
 
     site: Name
-    location: Name
+    location: Annotated[Name, Field(description="code of the place within the site")]
     sku: Name
-    lot: Text = ""
-    note: Text | None = None
-    ref: Text | None = None
+    lot: Annotated[Text, Field(description="empty: goods without a lot")] = ""
+    note: Annotated[Text | None, Field(description="in your own words")] = None
+    ref: Annotated[Text | None, Field(description="URI of its cause, such as po:123")] = None
     at: Annotated[Utc | None, Field(description="when it happened, if that was not now")] = None
 
 
 class AdjustmentBody(_Said):
     """More (quantity above zero) or less of an item at a place, and why."""
 
-    quantity: Annotated[int, Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX)]
+    quantity: Annotated[
+        int,
+        Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX, description="eaches more, or below zero, less"),
+    ]
     reason: Reason
 
 
@@ -45,17 +50,40 @@ class CountBody(_Said):
     """What was seen. With `expected`, another figure in the books refuses the count."""
 
     quantity: Quantity
-    expected: int | None = None
+    expected: Annotated[
+        int | None,
+        Field(
+            description="eaches that you believe are booked there; 409 when it is another number"
+        ),
+    ] = None
     reason: Reason = Reason.CYCLE_COUNT
 
 
 class TransferBody(_Said):
     """Goods that were moved, also to another site; to SCRAP they are gone."""
 
-    to_location: Name
-    to_site: Name | None = None
+    to_location: Annotated[Name, Field(description="SCRAP: the goods are gone")]
+    to_site: Annotated[Name | None, Field(description="left out: within the site")] = None
     quantity: Quantity
     reason: Reason = Reason.TRANSFER
+
+
+class AdjustmentsBody(_Body):
+    """Several corrections."""
+
+    lines: Annotated[list[AdjustmentBody], Field(min_length=1, max_length=batches.LINES_MAX)]
+
+
+class CountsBody(_Body):
+    """Several counts."""
+
+    lines: Annotated[list[CountBody], Field(min_length=1, max_length=batches.LINES_MAX)]
+
+
+class TransfersBody(_Body):
+    """Several transfers."""
+
+    lines: Annotated[list[TransferBody], Field(min_length=1, max_length=batches.LINES_MAX)]
 
 
 class ReversalBody(_Body):
@@ -63,14 +91,6 @@ class ReversalBody(_Body):
 
     note: Text | None = None
     ref: Text | None = None
-
-
-class BarcodeBody(_Body):
-    """What a barcode stands for: so many eaches of an item."""
-
-    code: Text
-    sku: Name
-    each_per: Annotated[int, Field(ge=1, le=catalogue.EACH_PER_MAX)] = 1
 
 
 class ResolveBody(_Body):
@@ -109,7 +129,7 @@ def routes(door: Door) -> APIRouter:
         who = requests.Caller(caller.name, key)
         return await door.do(lambda tx: command(tx, who, wanted))
 
-    @router.post("/adjustments", response_model=None, status_code=201)
+    @router.post("/adjustments", **says(answers.Recorded, 201))
     async def adjust(
         body: AdjustmentBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
     ) -> JSONResponse:
@@ -117,14 +137,26 @@ def routes(door: Door) -> APIRouter:
         wanted = Adjustment(**body.model_dump())
         return await post(adjustments.adjust, wanted, caller, idempotency_key)
 
-    @router.post("/counts", response_model=None, status_code=201)
+    @router.post("/counts", **says(answers.Recorded, 201))
     async def count(
-        body: CountBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+        body: CountBody,
+        idempotency_key: IdempotencyKey,
+        caller: Annotated[Caller, may],
+        if_match: tags.IfMatch = None,
     ) -> JSONResponse:
-        """Set a place to what was seen there."""
-        return await post(adjustments.count, Count(**body.model_dump()), caller, idempotency_key)
+        """Set a place to what was seen there.
 
-    @router.post("/transfers", response_model=None, status_code=201)
+        So that nobody overwrites what he does not know: `expected` names the eaches that are booked
+        there, `If-Match` the ETag that /v1/stock/{sku} had.
+        """
+        who, wanted = requests.Caller(caller.name, idempotency_key), Count(**body.model_dump())
+        return await door.do(
+            lambda tx: adjustments.count(
+                tx, who, wanted, lambda: stock.stale(tx, wanted.sku, if_match)
+            )
+        )
+
+    @router.post("/transfers", **says(answers.Recorded, 201))
     async def transfer(
         body: TransferBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
     ) -> JSONResponse:
@@ -132,7 +164,7 @@ def routes(door: Door) -> APIRouter:
         wanted = Transfer(**body.model_dump())
         return await post(adjustments.transfer, wanted, caller, idempotency_key)
 
-    @router.post("/entries/{entry}/reverse", response_model=None, status_code=201)
+    @router.post("/entries/{entry}/reverse", **says(answers.Recorded, 201))
     async def reverse(
         entry: Id,
         body: ReversalBody,
@@ -143,28 +175,43 @@ def routes(door: Door) -> APIRouter:
         wanted = Reversal(entry, body.note, body.ref)
         return await post(adjustments.reverse, wanted, caller, idempotency_key)
 
+    _many(door, router)
     _settling(door, router)
     return router
+
+
+def _many(door: Door, router: APIRouter) -> None:
+    may = door.access.need("adjust")
+
+    @router.post("/adjustments/batch", **says(answers.BatchResult))
+    async def adjust_many(
+        body: AdjustmentsBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Make up to 500 corrections; each line is answered by itself."""
+        lines = [Adjustment(**line.model_dump()) for line in body.lines]
+        return await batches.run(door, caller.name, idempotency_key, lines, adjustments.adjust)
+
+    @router.post("/counts/batch", **says(answers.BatchResult))
+    async def count_many(
+        body: CountsBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Set up to 500 places to what was seen there; each line is answered by itself."""
+        lines = [Count(**line.model_dump()) for line in body.lines]
+        return await batches.run(door, caller.name, idempotency_key, lines, adjustments.count)
+
+    @router.post("/transfers/batch", **says(answers.BatchResult))
+    async def transfer_many(
+        body: TransfersBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Make up to 500 transfers; each line is answered by itself."""
+        lines = [Transfer(**line.model_dump()) for line in body.lines]
+        return await batches.run(door, caller.name, idempotency_key, lines, adjustments.transfer)
 
 
 def _settling(door: Door, router: APIRouter) -> None:
     may = door.access.need("adjust")
 
-    @router.post("/barcodes", response_model=None)
-    async def map_barcode(
-        body: BarcodeBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
-    ) -> JSONResponse:
-        """Say what a barcode stands for. The scans that wait for it are applied, as of their time.
-
-        `applied` were applied at once; what is still `waiting` follows by itself.
-        """
-        who = f"api:{caller.name}"
-        return await door.once(
-            caller, idempotency_key, _Once("barcode", body.model_dump()),
-            lambda tx: settling.map_barcode(tx, body.code, body.sku, body.each_per, who),
-        )  # fmt: skip
-
-    @router.post("/events/{number}/resolve", response_model=None)
+    @router.post("/events/{number}/resolve", **says(answers.Settled))
     async def resolve(
         number: Id,
         body: ResolveBody,
@@ -179,7 +226,7 @@ def _settling(door: Door, router: APIRouter) -> None:
             lambda tx: settling.resolve_held(tx, number, fields, f"api:{caller.name}", body.note),
         )  # fmt: skip
 
-    @router.post("/events/{number}/dismiss", response_model=None)
+    @router.post("/events/{number}/dismiss", **says(answers.Settled))
     async def dismiss(
         number: Id,
         body: DismissBody,

@@ -1,27 +1,16 @@
-"""What happened: recorded events with their postings, the gateways' marks, open alerts."""
+"""What happened: recorded events with their postings, and the gateways' marks."""
 
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, Select, and_, func, select, tuple_
 
-from central import alerts, schema
+from central import schema
+from central.api import answers
+from central.api.answers import says
 from central.api.door import Door
 from central.api.pages import Cursor, Limit, seal, unseal
-from central.requests import Answer, problem
-from central.writer import Transaction
-from wire.events import Name
-
-
-class Acknowledgement(BaseModel):
-    """The name of a person."""
-
-    model_config = ConfigDict(extra="forbid")
-    by: Name
 
 
 def routes(door: Door) -> APIRouter:
@@ -29,7 +18,7 @@ def routes(door: Door) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["history"])
     may_read = [door.access.need("stock:read")]
 
-    @router.get("/events", dependencies=may_read)
+    @router.get("/events", dependencies=may_read, **says(answers.Page[answers.RecordedEvent]))
     def events(
         gateway: str | None = None,
         epoch: str | None = None,
@@ -47,40 +36,7 @@ def routes(door: Door) -> APIRouter:
             query = query.where(event < bound if newest else event > bound)
         return _events(door.reader, query.order_by(event.desc() if newest else event), limit)
 
-    @router.get("/alerts", dependencies=may_read)
-    def open_alerts() -> dict[str, Any]:
-        """List the open alerts: what a person should look at."""
-        with door.reader.begin() as connection:
-            rows = connection.execute(
-                select(schema.alert)
-                .where(schema.alert.c.closed_us.is_(None))
-                .order_by(schema.alert.c.opened_us)
-            )
-            return {"items": [alerts.message(row).model_dump(mode="json") for row in rows]}
-
-    may_act = [door.access.need("adjust")]
-
-    @router.post("/alerts/{alert_id}/acknowledge", dependencies=may_act, response_model=None)
-    async def acknowledge_alert(alert_id: str, body: Acknowledgement) -> JSONResponse:
-        """Say who takes care of an alert; everybody sees it. It stays open."""
-
-        def acknowledge(tx: Transaction, kind: str, ref: str) -> dict[str, str]:
-            tx.books.watch.acknowledge(kind, ref, body.by)
-            return {"state": "acknowledged", "by": body.by}
-
-        return await door.do(lambda tx: _with_alert(tx, alert_id, acknowledge))
-
-    @router.post("/alerts/{alert_id}/close", dependencies=may_act, response_model=None)
-    async def close_alert(alert_id: str) -> JSONResponse:
-        """Close an alert that a person has dealt with. It opens again when its cause recurs."""
-
-        def close(tx: Transaction, kind: str, ref: str) -> dict[str, str]:
-            tx.books.settle(kind, ref)
-            return {"state": "closed"}
-
-        return await door.do(lambda tx: _with_alert(tx, alert_id, close))
-
-    @router.get("/ledger", dependencies=may_read)
+    @router.get("/ledger", dependencies=may_read, **says(answers.Marks))
     def ledger() -> dict[str, Any]:
         """Return how far the ledger is, and the high-water mark of every gateway's outbox."""
         return _marks(door.reader)
@@ -97,21 +53,6 @@ def _marks(reader: Engine) -> dict[str, Any]:
             for r in rows
         ]
     return {"position": newest or 0, "gateways": marks}
-
-
-def _with_alert(
-    tx: Transaction, alert_id: str, act: Callable[[Transaction, str, str], dict[str, str]]
-) -> Answer:
-    table = schema.alert
-    rows = tx.connection.execute(
-        select(table.c.kind, table.c.ref).where(
-            table.c.closed_us.is_(None), table.c.kind == alert_id.rpartition("-")[0]
-        )
-    )
-    for row in rows:
-        if alerts.alert_id(row.kind, row.ref) == alert_id:
-            return Answer(200, {"id": alert_id} | act(tx, row.kind, row.ref))
-    return problem(404, "no_such_alert", f"there is no open alert {alert_id}")
 
 
 def _wanted(

@@ -4,15 +4,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from central import intake
+from central.api.answers import says
 from central.api.door import Door
 from central.api.problems import response
 from central.requests import Answer, problem
 from wire import codec
 from wire.errors import Malformed, Unavailable
-from wire.events import Batch
+from wire.events import Batch, Rejected
 from wire.ids import NAME_LENGTH_MAX
 from wire.topics import RESERVED_GATEWAYS, RESERVED_SITES, Address
 
@@ -24,13 +25,23 @@ _CONTENT: dict[str, Any] = {
 }
 
 
+class Taken(BaseModel):
+    """The gateway's Ack: what is in the ledger, and what could not be booked."""
+
+    applied_seq: int
+    expect_seq: Annotated[int, Field(description="number of the event that must come next")]
+    rejected: Annotated[
+        list[Rejected], Field(description="recorded, but not booked: why, for the person there")
+    ]
+
+
 def routes(door: Door) -> APIRouter:
     """Return the route."""
     router = APIRouter(prefix="/v1", tags=["scans"], dependencies=[door.access.need("scan")])
 
     @router.post(
         "/events/{site}",
-        response_model=None,
+        **says(Taken),
         openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
     )
     async def events(site: Name, request: Request) -> JSONResponse:

@@ -1,27 +1,40 @@
-"""Reservations: hold, commit, extend, release, ship."""
+"""Reservations: hold, look, commit, extend, release, ship."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, Engine, select
 
-from central import combiner, reservations, schema, shipping, statements
+from central import combiner, reservations, shipping
+from central.api import answers, promised, tags
 from central.api.access import channel_of
+from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
-from central.api.pages import Cursor, Limit, seal, unseal
-from central.requests import Answer, problem
+from central.api.pages import Cursor, Limit
+from central.requests import Answer
+from central.shipping import Parcel
 from central.tokens import Caller
 from central.writer import Transaction
+from wire.events import QUANTITY_MAX, Text
 from wire.ids import NAME_LENGTH_MAX
 
 #: A promise that is never paid for gives its goods back after this long, at the longest.
 TTL_MAX_S = 7 * 24 * 3600
 LINES_MAX = 500
+ORDER_REF_LENGTH_MAX = 200
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Eaches = Annotated[int, Field(ge=1, le=QUANTITY_MAX, description="eaches: single pieces")]
+Ttl = Annotated[
+    int, Field(ge=1, le=TTL_MAX_S, description="seconds from now until the hold gives back")
+]
+OrderRef = Annotated[
+    str,
+    Field(max_length=ORDER_REF_LENGTH_MAX, description="the shop's own reference, such as 1001"),
+]
 
 
 class Line(BaseModel):
@@ -29,17 +42,17 @@ class Line(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     sku: Name
-    quantity: Annotated[int, Field(ge=1, le=10**9)]
+    quantity: Eaches
 
 
 class ReservationRequest(BaseModel):
     """All lines are held, or none. The channel may be left out by a token that is bound to one."""
 
     model_config = ConfigDict(extra="forbid")
-    channel: Name | None = None
-    site: Name
-    ttl_s: Annotated[int, Field(ge=1, le=TTL_MAX_S)] = 900
-    order_ref: Annotated[str, Field(max_length=200)] | None = None
+    channel: Annotated[Name | None, Field(description="who sells, such as webshop")] = None
+    site: Annotated[Name, Field(description="code of a site; any: the first that has all")]
+    ttl_s: Ttl = 900
+    order_ref: OrderRef | None = None
     lines: Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX)]
 
 
@@ -47,32 +60,80 @@ class Extension(BaseModel):
     """How much longer a hold lasts, from now."""
 
     model_config = ConfigDict(extra="forbid")
-    ttl_s: Annotated[int, Field(ge=1, le=TTL_MAX_S)]
+    ttl_s: Ttl
+
+
+class ParcelBody(BaseModel):
+    """Eaches of one SKU that leave."""
+
+    model_config = ConfigDict(extra="forbid")
+    sku: Name
+    quantity: Eaches
+    location: Annotated[
+        Name | None, Field(description="where they were taken; left out: where most lies")
+    ] = None
+    lot: Annotated[Text | None, Field(description="left out: any lot")] = None
+
+
+class Shipment(BaseModel):
+    """What leaves now."""
+
+    model_config = ConfigDict(extra="forbid")
+    parcels: Annotated[
+        list[ParcelBody],
+        Field(max_length=LINES_MAX, description="empty: all that the reservation has left"),
+    ] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A request that must be the same when its key is used again."""
+
+    what: str
+    number: int
+    more: Any = None
 
 
 def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1/reservations", tags=["reservations"])
-    may = door.access.need("reserve")
+    may_look = door.access.need("stock:read", "reserve")
 
-    async def act(number: int, caller: Caller, command: Callable[..., Answer]) -> JSONResponse:
-        return await door.do(lambda tx: _foreign(tx, number, caller) or command(tx, number))
-
-    @router.get("")
+    @router.get("", **says(answers.Page[answers.Reservation]))
     def reservations_of(
-        caller: Annotated[Caller, door.access.need("stock:read")],
-        state: Annotated[str, Query(description="open (held or committed), or one state")] = "open",
+        caller: Annotated[Caller, may_look],
+        state: Annotated[
+            Literal["open", "any"] | answers.State, Query(description="open is held or committed")
+        ] = "open",
+        channel: Annotated[str | None, Query(description="only of this channel")] = None,
+        site: Annotated[str | None, Query(description="only at this site")] = None,
+        order_ref: Annotated[str | None, Query(description="only for this order")] = None,
         after: Cursor = "",
         limit: Limit = 100,
     ) -> dict[str, Any]:
         """List reservations, the newest first."""
-        return _list(door.reader, caller.channel, state, after, limit)
+        only = channel_of(caller, channel) if caller.channel else channel
+        wanted = promised.Filter(None if state == "any" else state, only, site, order_ref)
+        return promised.page(door.reader, wanted, after, limit)
 
-    @router.post("", response_model=None)
+    @router.get("/{number}", **says(answers.Reservation, tagged=True))
+    def reservation(
+        number: Number,
+        caller: Annotated[Caller, may_look],
+        if_none_match: tags.IfNoneMatch = None,
+    ) -> Response:
+        """Look at one reservation: its state, what is shipped of each line, when a hold ends."""
+        with door.reader.begin() as connection:
+            found = promised.one(connection, number, caller.channel)
+        if found is None:
+            raise HTTPException(404, f"there is no reservation {number}")
+        return tags.shown(found, if_none_match)
+
+    @router.post("", **says(answers.Granted, 201))
     async def reserve(
         request: ReservationRequest,
         idempotency_key: IdempotencyKey,
-        caller: Annotated[Caller, may],
+        caller: Annotated[Caller, door.access.need("reserve")],
     ) -> JSONResponse:
         """Hold goods for an order. The same Idempotency-Key always gets the first answer again."""
         wanted = reservations.Request(
@@ -85,91 +146,59 @@ def routes(door: Door) -> APIRouter:
         )
         return await door.tell(door.writer.combine(combiner.reserve_all, wanted))
 
-    @router.post("/{number}/commit", response_model=None)
-    async def commit(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:
-        """Turn a hold into an order that does not expire."""
-        return await act(number, caller, reservations.commit)
-
-    @router.post("/{number}/release", response_model=None)
-    async def release(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:
-        """Give back what was held."""
-        return await act(number, caller, reservations.release)
-
-    @router.post("/{number}/extend", response_model=None)
-    async def extend(
-        number: Number, body: Extension, caller: Annotated[Caller, may]
-    ) -> JSONResponse:
-        """Let a hold last until `ttl_s` seconds from now."""
-        return await act(number, caller, lambda tx, n: reservations.extend(tx, n, body.ttl_s))
-
-    @router.post("/{number}/ship", response_model=None)
-    async def ship(number: Number, caller: Annotated[Caller, may]) -> JSONResponse:
-        """Record that the order's label is printed and its goods are gone."""
-        return await act(number, caller, shipping.ship)
-
+    _steps(door, router)
     return router
 
 
-def _list(
-    reader: Engine, channel: str | None, state: str, after: str, limit: int
-) -> dict[str, Any]:
-    table, site = schema.reservation, schema.site
-    states = statements.OPEN_STATES if state == "open" else (state,)
-    query = (
-        select(table, site.c.code)
-        .join(site, site.c.id == table.c.site)
-        .where(table.c.state.in_(states))
-        .order_by(table.c.id.desc())
-        .limit(limit + 1)
-    )
-    if channel is not None:
-        query = query.where(table.c.channel == channel)
-    if after:
-        query = query.where(table.c.id < unseal(after, int)[0])
-    with reader.begin() as connection:
-        rows = connection.execute(query).all()
-        page = rows[:limit]
-        lines = _lines(connection, [row.id for row in page])
-    return {
-        "items": [
-            {
-                "id": row.id,
-                "state": row.state,
-                "channel": row.channel,
-                "site": row.code,
-                "order_ref": row.order_ref,
-                "created": reservations.rfc3339(row.created_us),
-                "expires": reservations.rfc3339(row.expires_us) if row.state == "held" else None,
-                "lines": lines.get(row.id, []),
-            }
-            for row in page
-        ],
-        "next": seal(page[-1].id) if len(rows) > limit else None,
-    }
+def _steps(door: Door, router: APIRouter) -> None:
+    may = door.access.need("reserve")
 
+    async def act(
+        step: _Step, caller: Caller, key: str, command: Callable[[Transaction, int], Answer]
+    ) -> JSONResponse:
+        return await door.once(
+            caller, key, step,
+            lambda tx: promised.foreign(tx, step.number, caller) or command(tx, step.number),
+        )  # fmt: skip
 
-def _lines(connection: Connection, numbers: list[int]) -> dict[int, list[dict[str, Any]]]:
-    line, item = schema.reservation_line, schema.item
-    found: dict[int, list[dict[str, Any]]] = {}
-    for start in range(0, len(numbers), statements.ROWS_MAX):
-        part = numbers[start : start + statements.ROWS_MAX]
-        for row in connection.execute(
-            select(line.c.res, line.c.qty, line.c.done, item.c.sku)
-            .join(item, item.c.id == line.c.item)
-            .where(line.c.res.in_(part))
-            .order_by(item.c.sku)
-        ):
-            told = {"sku": row.sku, "quantity": row.qty, "shipped": row.done}
-            found.setdefault(row.res, []).append(told)
-    return found
+    @router.post("/{number}/commit", **says(answers.Turned))
+    async def commit(
+        number: Number, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Turn a hold into an order that does not expire."""
+        step = _Step("commit", number)
+        return await act(step, caller, idempotency_key, reservations.commit)
 
+    @router.post("/{number}/release", **says(answers.Turned))
+    async def release(
+        number: Number, idempotency_key: IdempotencyKey, caller: Annotated[Caller, may]
+    ) -> JSONResponse:
+        """Give back what is not shipped yet."""
+        step = _Step("release", number)
+        return await act(step, caller, idempotency_key, reservations.release)
 
-def _foreign(tx: Transaction, number: int, caller: Caller) -> Answer | None:
-    """Return a refusal when the reservation belongs to a channel that is not the caller's."""
-    if caller.channel is None:
-        return None
-    table = schema.reservation
-    row = tx.connection.execute(select(table.c.channel).where(table.c.id == number)).first()
-    if row is None or row.channel == caller.channel:
-        return None
-    return problem(404, "no_such_reservation", f"there is no reservation {number}")
+    @router.post("/{number}/extend", **says(answers.Turned))
+    async def extend(
+        number: Number,
+        body: Extension,
+        idempotency_key: IdempotencyKey,
+        caller: Annotated[Caller, may],
+    ) -> JSONResponse:
+        """Let a hold last until `ttl_s` seconds from now."""
+        step = _Step("extend", number, body.ttl_s)
+        longer = body.ttl_s
+        return await act(
+            step, caller, idempotency_key, lambda tx, n: reservations.extend(tx, n, longer)
+        )
+
+    @router.post("/{number}/ship", **says(answers.Turned))
+    async def ship(
+        number: Number,
+        idempotency_key: IdempotencyKey,
+        caller: Annotated[Caller, may],
+        body: Shipment | None = None,
+    ) -> JSONResponse:
+        """Record that goods are gone: the label is printed. Without parcels, all that is left."""
+        parcels = tuple(Parcel(**each.model_dump()) for each in body.parcels) if body else ()
+        step = _Step("ship", number, [each.model_dump() for each in body.parcels] if body else [])
+        return await act(step, caller, idempotency_key, lambda tx, n: shipping.ship(tx, n, parcels))

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from central import adjustments
+from central import adjustments, requests
 from central.adjustments import Adjustment, Count, Reversal, Transfer
 from central.requests import Answer, Caller
 from central.rules import Reason
@@ -56,6 +58,20 @@ async def test_a_repeated_key_is_one_request(site: Site) -> None:
     assert (await ask(site, Reversal(1))).body["code"] == "key_reused"
     assert (await ask(site, ADJUSTMENT, client="shop")).status == 201
     assert site.places()["A-1"] == 10
+
+
+async def test_a_key_is_forgotten_after_two_days(site: Site) -> None:
+    """Not before; then it may be used for something else, and the table does not grow for ever."""
+    await ask(site, ADJUSTMENT)
+    await ask(site, ADJUSTMENT, "other")
+    assert await site.writer.submit(requests.forget_old) == 0
+    with site.writer.engine.begin() as connection:
+        age = text("UPDATE answer SET created_us = created_us - :us WHERE key = 'k'")
+        connection.execute(age, {"us": requests.KEPT_US + 1})
+    assert await site.writer.submit(requests.forget_old) == 1
+    assert [key for (key,) in site.rows("SELECT key FROM answer")] == ["other"]
+    assert (await ask(site, replace(ADJUSTMENT, quantity=1))).status == 201
+    assert site.places()["A-1"] == 11
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import asyncio
 from sqlalchemy import text
 
 from central import database, outbox, verify
+from central.outbound import RETAINED
 from central.writer import number
 from ledgers import Site
 from neighbours import DEADLINE_S
@@ -23,12 +24,12 @@ async def feed(site: Site) -> list[int]:
 
 
 async def test_numbers_have_no_holes(site: Site) -> None:
-    """Each announcement gets the next number, in the order of commits."""
+    """Each announcement gets the next number, in the order of commits: a level and a receipt."""
     for _ in range(3):
         await site.do()
-    assert await feed(site) == [1, 2, 3]
+    assert await feed(site) == [1, 2, 3, 4, 5, 6]
     await site.do()
-    assert await feed(site) == [1, 2, 3, 4]
+    assert await feed(site) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_what_is_numbered_is_what_is_told(site: Site) -> None:
@@ -37,7 +38,12 @@ async def test_what_is_numbered_is_what_is_told(site: Site) -> None:
     site.writer.on_commit = told.extend
     await site.do()
     await site.do("ship", quantity=2)
-    assert await site.writer.submit(number) == told
+    numbered = await site.writer.submit(number)
+    assert [(each.channel, each.body) for each in numbered] == [
+        (each.channel, each.body) for each in told
+    ]
+    retained = [each for each in told if each.channel in RETAINED]
+    assert [each for each in numbered if each.channel in RETAINED] == retained
     assert [each.channel for each in told].count("availability") == 2
 
 
@@ -49,13 +55,13 @@ async def test_old_rows_are_removed_and_the_numbers_go_on(site: Site) -> None:
     with site.writer.engine.begin() as connection:
         connection.execute(text("UPDATE outbox SET created_us = 1 WHERE feed_seq <= 3"))
     assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, 2)) == 3
-    assert await feed(site) == [4, 5]
+    assert await feed(site) == [4, 5, 6, 7, 8, 9, 10]
     assert await site.writer.submit(lambda tx: outbox.floor(tx.connection)) == 3
     assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, 2)) == 0
     everything = 2**62
-    assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, everything)) == 1
+    assert await site.writer.submit(lambda tx: outbox.prune(tx.connection, everything)) == 6
     await site.do()
-    assert await feed(site) == [5, 6]
+    assert await feed(site) == [10, 11, 12]
     assert verify.run(site.reader) == []
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from central import deliveries, endpoints, retry, signing
+from central import deliveries, endpoints, reservations, retry, shipping, signing
 from central.dispatcher import Dispatcher
 from central.endpoints import Wish
+from central.feed_messages import AVAILABILITY
 from central.guarded_http import Client, Forbidden
 from central.requests import Answer
-from ledgers import Site
+from ledgers import Site, ask
 from neighbours import free_port
 from shops import Shop
 from wire.events import Identifiers
@@ -38,7 +39,8 @@ class Post:
         return await self.site.writer.submit(lambda tx: command(tx, *values))
 
     async def listen(self, url: str, *types: str) -> tuple[int, str]:
-        """Register an endpoint; return its number and secret."""
+        """Register an endpoint, for levels if nothing else is said; return number and secret."""
+        types = types or (AVAILABILITY,)
         answer = await self.do(endpoints.add, Wish(url, types), HERE)
         assert answer.status == 201, answer
         return answer.body["id"], answer.body["secret"]
@@ -260,6 +262,26 @@ async def test_types_and_sites_are_chosen(post: Post) -> None:
         await post.scan(identifiers=Identifiers(text="nobody knows"))
         await eventually(lambda: shop.calls, "it is told")
         assert [json.loads(call.body)["type"] for call in shop.calls] == ["scan.unresolved"]
+
+
+async def test_the_steps_of_an_order_come_in_order(post: Post) -> None:
+    """None is left out for a newer one, though all wait while the shop is away."""
+    async with Shop() as shop:
+        shop.awake.clear()
+        steps = ("reservation.created", "reservation.committed", "reservation.fulfilled")
+        await post.listen(shop.url, *steps)
+        await post.scan(3)
+        for key in "ab":
+            number = (await ask(post.site, key, ("VALVE", 1))).body["id"]
+            for step in (reservations.commit, shipping.ship):
+                await post.do(step, number)
+        await post.relay()
+        shop.awake.set()
+        await eventually(lambda: len(shop.calls) == 6, "all steps arrive")
+        heard = [json.loads(call.body) for call in shop.calls]
+        for number in (1, 2):
+            mine = [each["type"] for each in heard if each["data"]["id"] == number]
+            assert mine == list(steps)
 
 
 @pytest.mark.parametrize(

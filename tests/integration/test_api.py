@@ -43,12 +43,13 @@ async def test_reserve_commit_ship(site: Site, http: httpx.AsyncClient) -> None:
     assert held.json()["state"] == "held"
     number = held.json()["id"]
     for action, state in (("commit", "committed"), ("ship", "done")):
-        done = await http.post(f"/v1/reservations/{number}/{action}")
+        key = {"Idempotency-Key": action}
+        done = await http.post(f"/v1/reservations/{number}/{action}", headers=key)
         assert (done.status_code, done.json()["state"]) == (200, state)
     stock = (await http.get("/v1/stock/VALVE")).json()
     assert stock["sites"][0] | {"version": 0} == {
         "sku": "VALVE", "site": "main", "name": "valve DN25", "on_hand": 3, "reserved": 0,
-        "safety": 0, "available": 3, "version": 0,
+        "safety": 0, "available": 3, "active": True, "version": 0,
     }  # fmt: skip
     assert stock["locations"] == [
         {"site": "main", "location": "DOCK-1", "lot": "", "expires": None, "quantity": 3}
@@ -143,7 +144,8 @@ async def test_ledger_and_alerts(site: Site, http: httpx.AsyncClient) -> None:
 async def test_unknown_things_are_404(http: httpx.AsyncClient) -> None:
     """An item or reservation that does not exist."""
     assert (await http.get("/v1/stock/GHOST")).status_code == 404
-    assert (await http.post("/v1/reservations/9/commit")).json()["code"] == "no_such_reservation"
+    lost = await http.post("/v1/reservations/9/commit", headers={"Idempotency-Key": "k"})
+    assert lost.json()["code"] == "no_such_reservation"
 
 
 async def test_a_token_closes_the_door(site: Site) -> None:

@@ -131,11 +131,11 @@ async def test_reservations_are_listed_and_extended(site: Site, http: httpx.Asyn
     """The newest first, a page at a time; what is released is open no longer."""
     await site.do(quantity=9)
     made = [(await ask(site, key, ("VALVE", 2))).body["id"] for key in ("a", "b", "c")]
-    later = await http.post(f"/v1/reservations/{made[0]}/extend", json={"ttl_s": 3_600})
+    later = await post(http, f"reservations/{made[0]}/extend", "e", ttl_s=3_600)
     assert (
         later.json()["expires"] > (await http.get("/v1/reservations")).json()["items"][0]["expires"]
     )
-    await http.post(f"/v1/reservations/{made[1]}/release")
+    await post(http, f"reservations/{made[1]}/release", "r")
     page = (await http.get("/v1/reservations", params={"limit": 1})).json()
     assert [item["id"] for item in page["items"]] == [made[2]]
     assert page["items"][0]["lines"] == [{"sku": "VALVE", "quantity": 2, "shipped": 0}]
