@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, bindparam, or_, select
 
-from central import database, retry, schema
+from central import database, retry, schema, shop_schema
 from central.alerts import Concern
 from central.channels.order_events import Unusable
 from central.channels.shops import Busy, Result, Shop, Wanted
@@ -146,7 +146,7 @@ def _wait_us(result: Result) -> int:
     return _STALE_US if result.remote_id else _AGAIN_US
 
 
-_avail, _listing = schema.avail, schema.listing
+_avail, _listing = schema.avail, shop_schema.listing
 #: :channel, :site, :now, :most -> rows whose newest version the shop has not confirmed.
 _DUE = (
     select(

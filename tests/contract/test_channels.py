@@ -57,15 +57,23 @@ def from_woo(topic: str, body: bytes) -> list[OrderEvent]:
 
 
 def test_shopify_orders_are_understood() -> None:
-    """Created, cancelled, fulfilled: the step, the order, the pieces of each SKU."""
-    created = from_shopify("orders/create", payload("shopify_orders_create"))
-    assert created == [
-        OrderEvent("event-1", "approved", "820982911946154508", {"VALVE": 3, "HOSE": 1})
+    """Created, cancelled, fulfilled: the step, the order, the pieces of each SKU, the moment."""
+    order, noon = "820982911946154508", 1_778_688_000_000_000
+    body = payload("shopify_orders_create")
+    assert from_shopify("orders/create", body) == [
+        OrderEvent(
+            f"approved:{order}", "approved", order, {"VALVE": 3, "HOSE": 1}, at_us=noon,
+            label="#9999",
+        )
+    ]  # fmt: skip
+    ended = body.replace(b'"cancelled_at": null', b'"cancelled_at": "2026-05-13T16:00:00Z"')
+    assert from_shopify("orders/create", ended) == []
+    assert from_shopify("orders/cancelled", ended) == [
+        OrderEvent(f"cancelled:{order}", "cancelled", order, {}, at_us=noon, label="#9999")
     ]
-    cancelled = from_shopify("orders/cancelled", payload("shopify_orders_create"))
-    assert cancelled == [OrderEvent("event-1", "cancelled", "820982911946154508", {})]
     shipped = from_shopify("fulfillments/create", payload("shopify_fulfillments_create"))
-    assert shipped == [OrderEvent("event-1", "shipped", "820982911946154508", {"VALVE": 2})]
+    at_us = noon + (3 * 3_600 + 40 * 60 + 10) * 1_000_000
+    assert shipped == [OrderEvent("shipped:123456", "shipped", order, {"VALVE": 2}, at_us=at_us)]
     assert from_shopify("app/uninstalled", b"{}") == []
 
 
@@ -78,8 +86,8 @@ def test_woocommerce_orders_are_understood() -> None:
     ):  # fmt: skip
         events = from_woo("order.updated", json.dumps(order | {"status": status}).encode())
         assert [(event.step, event.order_ref) for event in events] == [(step, "727")]
-    approved = from_woo("order.created", payload("woocommerce_order"))
-    assert approved[0].lines == {"VALVE": 2, "HOSE": 1}
+    (approved,) = from_woo("order.created", payload("woocommerce_order"))
+    assert (approved.lines, approved.whole) == ({"VALVE": 2, "HOSE": 1}, True)
     assert from_woo("order.created", json.dumps(order | {"status": "pending"}).encode()) == []
     assert woocommerce.read({}, b"webhook_id=5", ["s3cret"]) == []
 
@@ -92,7 +100,7 @@ def test_generic_events_are_understood() -> None:
     ).encode()
     headers = signing.headers([secret], "msg_1", 1_000, body)
     assert generic.read(headers, body, [secret], 1_000) == [
-        OrderEvent("msg_1", "approved", "7", {"A": 2})
+        OrderEvent("msg_1", "approved", "7", {"A": 2}, label="7")
     ]
     other = b'{"type":"weather.changed","data":{"order":"7"}}'
     assert generic.read(signing.headers([secret], "m", 1_000, other), other, [secret], 1_000) == []
@@ -106,12 +114,28 @@ def test_what_is_no_order_is_said_so(read: Callable[..., Any], body: bytes) -> N
         read("orders/create" if read is from_shopify else "order.created", body)
 
 
-def test_a_line_without_sku_is_refused() -> None:
-    """A product that has no SKU here cannot be reserved in silence."""
+def test_a_line_without_sku_goes_by_its_name() -> None:
+    """It was sold: the order waits for a person, who reads what it is; the rest is understood."""
     order = json.loads(payload("shopify_orders_create"))
-    order["line_items"][0]["sku"] = None
-    with pytest.raises(Unusable, match="has no SKU"):
-        from_shopify("orders/create", json.dumps(order).encode())
+    order["line_items"][0] |= {"sku": None, "title": "Ball valve\0"}
+    (event,) = from_shopify("orders/create", json.dumps(order).encode())
+    assert event.lines == {"(no SKU) Ball valve\N{SYMBOL FOR NULL}": 2, "HOSE": 1, "VALVE": 1}
+
+
+def test_a_payment_that_is_tried_again_is_the_newest_word() -> None:
+    """WooCommerce says failed, then processing: each with when, so the last one counts."""
+    order = json.loads(payload("woocommerce_order"))
+    said = [
+        from_woo("order.updated", json.dumps(order | changes).encode())[0]
+        for changes in (
+            {"status": "failed", "date_modified_gmt": "2026-03-22T15:30:00"},
+            {"status": "processing", "date_modified_gmt": "2026-03-22T15:31:00"},
+            {"status": "processing", "date_modified_gmt": "2026-03-22T15:32:00"},
+        )
+    ]
+    assert [event.step for event in said] == ["cancelled", "approved", "approved"]
+    assert len({event.id for event in said}) == 3
+    assert said[1].at_us == (said[0].at_us or 0) + 60_000_000
 
 
 def test_unsigned_requests_are_strangers() -> None:

@@ -1,0 +1,35 @@
+"""What a shop says of its orders, in a test's hands."""
+
+import itertools
+from typing import Any
+
+from central.channel_config import Channel
+from central.channels import order_desk
+from central.channels.order_events import OrderEvent, OrderStep
+from central.requests import Answer
+from ledgers import Site
+
+_numbers = itertools.count(1)
+
+
+def channel(**more: Any) -> Channel:
+    """Return the configuration of a channel that only tells us of orders."""
+    given = {"name": "web", "kind": "generic", "site": "main", "secrets_file": "x"}
+    return Channel(**(given | more))
+
+
+def event(step: OrderStep, order: str = "1001", /, *, id: str = "", **more: Any) -> OrderEvent:
+    """Return something that a shop says of an order; lines by keyword `lines`."""
+    lines = more.pop("lines", {})
+    return OrderEvent(id or f"msg_{next(_numbers)}", step, order, lines, **more)
+
+
+async def say(site: Site, said: OrderEvent, at: Channel | None = None) -> Answer:
+    """Let the shop say it."""
+    return await site.run(order_desk.take, at or channel(), said)
+
+
+async def again(site: Site, *channels: Channel) -> int:
+    """Let central look which orders may go on, as it does each second."""
+    named = {each.name: each for each in channels or (channel(),)}
+    return await site.writer.submit(lambda tx: order_desk.retry_hopeful(tx, named))
