@@ -28,6 +28,8 @@ class FakeShopify:
     bucket: float = 2_000.0
     restore_per_s: float = 100.0
     cost: float = 10.0
+    #: SKUs that it does not let anybody set.
+    refused: set[str] = field(default_factory=set)
     keys: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     stale: int = 0
     throttled: int = 0
@@ -108,6 +110,10 @@ class FakeShopify:
     def _errors(self, place: int, each: Mapping[str, Any]) -> list[dict[str, Any]]:
         assert "changeFromQuantity" in each, "required since 2026-04"
         assert each["locationId"] == LOCATION
+        if _sku(each) in self.refused:
+            path = ["input", "quantities", str(place), "inventoryItemId"]
+            message = "The specified inventory item is not stocked at the location."
+            return [{"field": path, "code": "ITEM_NOT_STOCKED_AT_LOCATION", "message": message}]
         if self.levels[_sku(each)] == each["changeFromQuantity"]:
             return []
         self.stale += 1

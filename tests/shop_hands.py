@@ -18,10 +18,10 @@ def channel(**more: Any) -> Channel:
     return Channel(**(given | more))
 
 
-def event(step: OrderStep, order: str = "1001", /, *, id: str = "", **more: Any) -> OrderEvent:
+def event(step: OrderStep, order: str = "1001", /, **more: Any) -> OrderEvent:
     """Return something that a shop says of an order; lines by keyword `lines`."""
-    lines = more.pop("lines", {})
-    return OrderEvent(id or f"msg_{next(_numbers)}", step, order, lines, **more)
+    identity = more.pop("id", "") or f"msg_{next(_numbers)}"
+    return OrderEvent(identity, step, order, more.pop("lines", {}), **more)
 
 
 async def say(site: Site, said: OrderEvent, at: Channel | None = None) -> Answer:

@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from central.api import catalogue, changes, corrections, history, ingress, promises, stock, webhooks
+from central.api import (
+    catalogue,
+    changes,
+    corrections,
+    history,
+    hooks,
+    ingress,
+    promises,
+    shop_orders,
+    stock,
+    webhooks,
+)
 from central.api.access import Access
 from central.api.changes import Feed
 from central.api.door import Door
 from central.api.limits import Limits
 from central.api.problems import RESPONSES, explain_errors
+from central.channel_config import Channel
 from central.guarded_http import Network
 from central.writer import Writer
 
@@ -20,13 +32,15 @@ from central.writer import Writer
 class Settings:
     """How the door is kept. `token` may do everything; `rate_per_s` 0 sets no rate.
 
-    `callable_networks` are those of our own that a webhook may lie in.
+    `callable_networks` are those of our own that a webhook may lie in, `channels` the shops that
+    may tell us of orders.
     """
 
     version: str
     token: str | None = None
     rate_per_s: float = 0.0
     callable_networks: Sequence[Network] = ()
+    channels: Sequence[Channel] = ()
 
 
 def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None = None) -> FastAPI:
@@ -40,6 +54,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
     explain_errors(app)
     app.add_middleware(Limits, rate_per_s=settings.rate_per_s)
     door = Door(writer, reader, Access(reader, settings.token))
+    channels = {channel.name: channel for channel in settings.channels}
 
     @app.get("/healthz", tags=["health"])
     def health() -> dict[str, str]:
@@ -55,6 +70,8 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         ingress.routes(door),
         catalogue.routes(door),
         webhooks.routes(door, settings.callable_networks),
+        hooks.routes(door, channels),
+        shop_orders.routes(door, channels),
     ):
         app.include_router(router)
     return app

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from central import database, schema, shop_schema
 from central.channels.order_events import OrderEvent
@@ -173,9 +173,3 @@ def prune(connection: Connection, before_us: int, most: int) -> int:
         for column in (_missing.c.shop_order, _step.c.shop_order, _order.c.id):
             connection.execute(delete(column.table).where(column.in_(numbers)))
     return len(numbers)
-
-
-def count_waiting(connection: Connection) -> dict[str, int]:
-    """Return how many orders of each channel wait."""
-    query = select(_order.c.channel, func.count()).where(_order.c.waits == 1)
-    return {row[0]: row[1] for row in connection.execute(query.group_by(_order.c.channel))}
