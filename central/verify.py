@@ -104,8 +104,8 @@ INVARIANTS: dict[str, tuple[str, str]] = {
         "WHERE u.reverses IS NOT NULL AND (e.id IS NULL OR e.item <> u.item OR e.lot <> u.lot "
         "OR e.qty <> u.qty OR e.from_loc <> u.to_loc OR e.to_loc <> u.from_loc)",
     ),
-    # Later by the ledger's own time, which is that of its newest announcement: a copy that is proven
-    # a day later is not a day behind.
+    # Late by the ledger's own time, which is that of its newest announcement: a copy that is
+    # proven a day later is not a day behind.
     "V11": (
         "channel {}: {} at {} is confirmed at version {}, the row is at {}",
         "SELECT l.channel, i.sku, s.code, l.ver, a.ver FROM listing l JOIN avail a "
