@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("qty", sa.BigInteger(), nullable=False),
     )
+    # Nobody knows as of when: the shops confirm it all again, which changes nothing there.
+    op.execute("DELETE FROM listing")
     as_of = sa.Column("as_of_us", sa.BigInteger(), nullable=False, server_default="0")
     op.add_column("listing", as_of)
     op.create_index("order_step_of", "order_step", ["shop_order"])
