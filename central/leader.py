@@ -20,6 +20,7 @@ from central import database, deliveries, leases, outbox, reservations, schema, 
 from central.alerts import Announcement
 from central.channel_config import Channel
 from central.channels import order_desk, push_list
+from central.channels.order_retries import retry_orders
 from central.channels.pusher import Pusher
 from central.channels.shops import open_shop
 from central.dispatcher import Dispatcher
@@ -138,9 +139,8 @@ class Leader:
                 self._link = self._outbound = None
 
     async def _serve_shops(self) -> None:
-        """Keep the shops' quantities, and the orders that wait for something, going."""
+        """Keep the quantities of the shops, and their orders that wait, going."""
         pushed = [channel for channel in self.channels if channel.pushes]
-        named = {channel.name: channel for channel in self.channels}
 
         async def forget_others() -> None:
             names = [channel.name for channel in pushed]
@@ -155,11 +155,7 @@ class Leader:
             try:
                 for pusher in self._pushers:
                     tasks.create_task(pusher.run())
-                while named:
-                    await asyncio.sleep(SWEEP_INTERVAL_S)
-                    with contextlib.suppress(Unavailable):
-                        await self.writer.submit(partial(order_desk.retry_hopeful, channels=named))
-                await asyncio.Event().wait()
+                await retry_orders(self.writer, self.channels)
             finally:
                 self._pushers = ()
 

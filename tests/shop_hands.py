@@ -32,4 +32,7 @@ async def say(site: Site, said: OrderEvent, at: Channel | None = None) -> Answer
 async def again(site: Site, *channels: Channel) -> int:
     """Let central look which orders may go on, as it does each second."""
     named = {each.name: each for each in channels or (channel(),)}
-    return await site.writer.submit(lambda tx: order_desk.retry_hopeful(tx, named))
+    numbers = await site.writer.submit(lambda tx: order_desk.hopeful(tx, named))
+    for number in numbers:
+        await site.run(order_desk.retry, named, number)
+    return len(numbers)

@@ -34,7 +34,7 @@ _BODY: dict[str, Any] = {
 
 def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1/hooks", tags=["webhooks in"])
+    router = APIRouter(prefix="/v1/hooks", tags=["channels"])
 
     @router.post("/{channel}", response_model=None, openapi_extra=_BODY)
     async def hear(

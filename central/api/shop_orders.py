@@ -23,10 +23,10 @@ Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1", tags=["webhooks in"])
+    router = APIRouter(prefix="/v1", tags=["channels"])
     may_read, may_settle = door.access.need("stock:read"), door.access.need("adjust")
 
-    @router.get("/orders")
+    @router.get("/shop-orders")
     def orders(
         caller: Annotated[Caller, may_read],
         state: Literal["waiting", "all"] = "waiting",
@@ -44,14 +44,14 @@ def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
         page = found[:limit]
         return {"items": page, "next": seal(page[-1]["id"]) if len(found) > limit else None}
 
-    @router.post("/orders/{number}/retry", response_model=None)
+    @router.post("/shop-orders/{number}/retry", response_model=None)
     async def retry(number: Number, caller: Annotated[Caller, may_settle]) -> JSONResponse:
         """Try again now to do what an order waits for; central does that by itself, too."""
         return await door.do(
             lambda tx: _foreign(tx, number, caller) or order_desk.retry(tx, channels, number)
         )
 
-    @router.post("/orders/{number}/dismiss", response_model=None)
+    @router.post("/shop-orders/{number}/dismiss", response_model=None)
     async def dismiss(number: Number, caller: Annotated[Caller, may_settle]) -> JSONResponse:
         """End the waiting of an order: it was dealt with otherwise."""
         return await door.do(

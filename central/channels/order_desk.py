@@ -6,7 +6,7 @@ tried again as soon as there is some. What left, left: a shipment is posted what
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from central.shipping import Parcel
 from central.writer import Transaction
 
 KIND = "order_waiting"
-#: Orders that wait, tried again in one transaction.
+#: Orders that wait, tried again in one go.
 RETRIED_MAX = 20
 #: What cannot be seen coming (a place for returns, a share of a channel) is tried this often.
 RETRY_US = 60 * 1_000_000
@@ -68,13 +68,9 @@ def retry(tx: Transaction, channels: Mapping[str, Channel], number: int) -> Answ
     return _Desk(tx, channels[order.channel], order).settle()
 
 
-def retry_hopeful(tx: Transaction, channels: Mapping[str, Channel]) -> int:
-    """Try again the orders that there is something for by now; return how many."""
-    before_us = tx.now_us - RETRY_US
-    numbers = order_rows.hopeful(tx, sorted(channels), before_us, RETRIED_MAX)
-    for number in numbers:
-        retry(tx, channels, number)
-    return len(numbers)
+def hopeful(tx: Transaction, channels: Collection[str]) -> list[int]:
+    """Return some orders of these channels that wait and may go on by now."""
+    return order_rows.hopeful(tx, sorted(channels), tx.now_us - RETRY_US, RETRIED_MAX)
 
 
 def dismiss(tx: Transaction, number: int) -> Answer:
@@ -321,7 +317,7 @@ class _Desk:
                     f"{self.channel.name} has sold it (its number there: {self.order.ref}). What "
                     "there is is held for it, the rest is tried again as soon as there is some. "
                     "Restock, import the SKU, or cancel it in the shop; "
-                    f"POST /v1/orders/{self.order.id}/dismiss when it is dealt with otherwise.",
+                    f"POST /v1/shop-orders/{self.order.id}/dismiss when it is dealt with otherwise.",
                     self.channel.site,
                 )
             )

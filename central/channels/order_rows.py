@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from central import database, schema, shop_schema
 from central.channels.order_events import OrderEvent
 from central.channels.order_plan import Promise, Step
-from central.orders import reservations_of
 from central.writer import Transaction
 
 _order, _step, _missing = shop_schema.shop_order, shop_schema.order_step, shop_schema.order_missing
@@ -87,8 +86,18 @@ def steps_of(connection: Connection, order: int) -> list[Step]:
 
 
 def promises_of(tx: Transaction, order: Row[Any]) -> list[Promise]:
-    """Return what was ever promised to an order, the oldest first."""
-    rows = reservations_of(tx, order.channel, order.ref)[::-1]
+    """Return what was ever promised to an order, the oldest first; it stays so until the commit."""
+    table = schema.reservation
+    rows = tx.connection.execute(
+        select(table.c.id, table.c.state)
+        .where(
+            table.c.order_ref == order.ref,
+            table.c.channel == order.channel,
+            table.c.state != "rejected",
+        )
+        .order_by(table.c.id)
+        .with_for_update()
+    ).all()
     lines: dict[int, dict[str, tuple[int, int]]] = {row.id: {} for row in rows}
     line, item = schema.reservation_line, schema.item
     for row in tx.connection.execute(

@@ -31,6 +31,7 @@ _STEPS: dict[str, OrderStep] = {
     "completed": "shipped",
     "cancelled": "cancelled",
     "failed": "cancelled",
+    "refunded": "cancelled",  # of what was not sent; what comes back is another matter
     "trash": "cancelled",
 }
 _TOPICS = ("order.created", "order.updated", "order.restored")

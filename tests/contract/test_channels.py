@@ -68,7 +68,7 @@ def test_woocommerce_orders_are_understood() -> None:
     order = json.loads(payload("woocommerce_order"))
     for status, step in (
         ("processing", "approved"), ("on-hold", "approved"), ("completed", "shipped"),
-        ("cancelled", "cancelled"), ("failed", "cancelled"),
+        ("cancelled", "cancelled"), ("failed", "cancelled"), ("refunded", "cancelled"),
     ):  # fmt: skip
         events = from_woo("order.updated", json.dumps(order | {"status": status}).encode())
         assert [(event.step, event.order_ref) for event in events] == [(step, "727")]

@@ -172,24 +172,24 @@ async def test_people_see_what_waits_and_settle_it(site: Site, http: httpx.Async
     lines = [{"sku": "VALVE", "quantity": 3}, {"sku": "LAMP", "quantity": 1}]
     await own(http, "order.approved", "7", "a", lines=lines)
     await own(http, "order.approved", "8", "b", lines=lines[:1])
-    newest, first = (await http.get("/v1/orders")).json()["items"]
+    newest, first = (await http.get("/v1/shop-orders")).json()["items"]
     assert (newest["order"], first["order"], first["state"]) == ("8", "7", "waiting")
     assert first["missing"] == [
         {"sku": "LAMP", "quantity": 1, "lacks": "item"},
         {"sku": "VALVE", "quantity": 3, "lacks": "stock"},
     ]
     assert first["steps"][0]["lines"] == lines
-    page = (await http.get("/v1/orders", params={"limit": 1})).json()
-    rest = (await http.get("/v1/orders", params={"limit": 1, "after": page["next"]})).json()
+    page = (await http.get("/v1/shop-orders", params={"limit": 1})).json()
+    rest = (await http.get("/v1/shop-orders", params={"limit": 1, "after": page["next"]})).json()
     assert (page["items"], rest["items"], rest["next"]) == ([newest], [first], None)
     await site.do(quantity=3)
-    again = await http.post(f"/v1/orders/{newest['id']}/retry")
+    again = await http.post(f"/v1/shop-orders/{newest['id']}/retry")
     assert said(again) == (200, "done")
-    assert said(await http.post(f"/v1/orders/{first['id']}/dismiss")) == (200, "dismissed")
-    assert (await http.get("/v1/orders")).json()["items"] == []
-    everything = (await http.get("/v1/orders", params={"state": "all"})).json()["items"]
+    assert said(await http.post(f"/v1/shop-orders/{first['id']}/dismiss")) == (200, "dismissed")
+    assert (await http.get("/v1/shop-orders")).json()["items"] == []
+    everything = (await http.get("/v1/shop-orders", params={"state": "all"})).json()["items"]
     assert [order["state"] for order in everything] == ["done", "done"]
-    assert said(await http.post("/v1/orders/99/retry")) == (404, "no_such_order")
+    assert said(await http.post("/v1/shop-orders/99/retry")) == (404, "no_such_order")
 
 
 async def test_the_channels_are_listed(site: Site, http: httpx.AsyncClient) -> None:
@@ -218,12 +218,12 @@ async def test_a_token_of_one_channel_sees_no_other(site: Site, http: httpx.Asyn
             )
         )
         headers[name] = {"Authorization": f"Bearer {made}"}
-    assert (await http.get("/v1/orders")).status_code == 401
-    (order,) = (await http.get("/v1/orders", headers=headers["own"])).json()["items"]
-    assert (await http.get("/v1/orders", headers=headers["woo"])).json()["items"] == []
-    path = f"/v1/orders/{order['id']}/dismiss"
+    assert (await http.get("/v1/shop-orders")).status_code == 401
+    (order,) = (await http.get("/v1/shop-orders", headers=headers["own"])).json()["items"]
+    assert (await http.get("/v1/shop-orders", headers=headers["woo"])).json()["items"] == []
+    path = f"/v1/shop-orders/{order['id']}/dismiss"
     assert said(await http.post(path, headers=headers["woo"])) == (404, "no_such_order")
-    other = await http.get("/v1/orders", headers=headers["woo"], params={"channel": "own"})
+    other = await http.get("/v1/shop-orders", headers=headers["woo"], params={"channel": "own"})
     assert said(other) == (403, "forbidden")
     names = (await http.get("/v1/channels", headers=headers["woo"])).json()["items"]
     assert [each["name"] for each in names] == ["woo"]
