@@ -5,8 +5,9 @@
 order has left. `timestamp` is when it happened and may be left out.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
@@ -29,6 +30,9 @@ STEPS: dict[str, OrderStep] = {
     "shipment.label_created": "shipped",
     "return.received": "returned",
 }
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Line(BaseModel):
@@ -55,16 +59,20 @@ def read(
         identity = signing.verify(secrets, headers, body, now_s)
     except signing.BadSignature as error:
         raise Unsigned(str(error)) from error
-    try:
-        event = _Body.model_validate_json(body)
-        if event.type not in STEPS:
-            return []
-        said = _Data.model_validate(event.data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Unusable(f"{where or 'the body'}: {first['msg']}") from error
+    event = _checked(_Body, body, "")
+    if event.type not in STEPS:
+        return []
+    said = _checked(_Data, json.dumps(event.data).encode(), "data.")
     lines = lines_of((line.sku, line.quantity, None) for line in said.lines)
     at_us = None if event.timestamp is None else round(event.timestamp.timestamp() * 1e6)
     order = text_of(said.order)
     return [OrderEvent(identity, STEPS[event.type], order, lines, at_us=at_us, label=order)]
+
+
+def _checked(model: type[_Model], body: bytes, inside: str) -> _Model:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = inside + ".".join(str(part) for part in first["loc"])
+        raise Unusable(f"{where or 'the body'}: {first['msg']}") from error

@@ -39,6 +39,10 @@ _LOOKS = 3
 #: A promise to an order that is sold does not end; this is only until it is committed, just below.
 _TTL_S = 900
 _NAMED_MAX = 10
+_ADVICE = {
+    True: "The shop has sold it: what there is is held for it. Restock, or cancel it in the shop. ",
+    False: "What could be done is done. ",
+}
 
 
 def take(tx: Transaction, channel: Channel, event: OrderEvent) -> Answer:
@@ -51,7 +55,8 @@ def take(tx: Transaction, channel: Channel, event: OrderEvent) -> Answer:
     order = order_rows.hold(tx, channel.name, event)
     known = order_rows.add_step(tx, order, event)
     if known is None:
-        return _Desk(tx, channel, order).settle(event)
+        why = _Desk(tx, channel, order).settle()
+        return _said("waiting" if order_rows.is_waiting(tx, order, event) else "done", event, why)
     if channel.kind == "generic" and not order_rows.is_the_same(known, order, event):
         return problem(422, "id_reused", f"webhook-id {event.id} was used for another event")
     return _said("repeated", event, order.why)
@@ -65,7 +70,8 @@ def retry(tx: Transaction, channels: Mapping[str, Channel], number: int) -> Answ
     if order.channel not in channels:
         detail = f"channel {order.channel} is not in central's configuration any more"
         return problem(409, "no_such_channel", detail)
-    return _Desk(tx, channels[order.channel], order).settle()
+    why = _Desk(tx, channels[order.channel], order).settle()
+    return Answer(200, {"order": order.ref, "state": "waiting" if why else "done", "detail": why})
 
 
 def hopeful(tx: Transaction, channels: Collection[str]) -> list[int]:
@@ -118,8 +124,8 @@ class _Desk:
     def _open(self, kind: str) -> list[Step]:
         return [s for s in self.steps if s.step == kind and s.state == "waiting"]
 
-    def settle(self, event: OrderEvent | None = None) -> Answer:
-        """Do all that can be done, and say what cannot."""
+    def settle(self) -> str:
+        """Do all that can be done; return what the order waits for, nothing when for nothing."""
         if order_plan.is_cancelled(self.steps):
             if self._open("cancelled"):
                 self._release()
@@ -133,11 +139,7 @@ class _Desk:
         for step in self._open("returned"):
             self._take_back(step)
         self._end_approval()
-        why = self._tell()
-        if event is None:
-            state = "waiting" if self.wait else "done"
-            return Answer(200, {"order": self.order.ref, "state": state, "detail": why})
-        return _said("waiting" if self.wait else "done", event, why)
+        return self._tell()
 
     def _release(self) -> None:
         for promise in self.promises:
@@ -267,6 +269,9 @@ class _Desk:
                 f"{self.channel.site} has no quarantine for its return: make one, or set returns_to"
             )
             return
+        if not step.lines and not order_plan.shipped(self.steps, self.promises):
+            self.wait.reasons.append("it came back, but nobody has said that it left")
+            return
         known, unknown = self._known(order_plan.to_return(step, self.steps, self.promises))
         moved: dict[str, int] = {}
         for sku, quantity in known.items():
@@ -314,10 +319,9 @@ class _Desk:
                     ref,
                     "critical",
                     f"order {self.order.label} of {self.channel.name} waits: {why}",
-                    f"{self.channel.name} has sold it (its number there: {self.order.ref}). What "
-                    "there is is held for it, the rest is tried again as soon as there is some. "
-                    "Restock, import the SKU, or cancel it in the shop; "
-                    f"POST /v1/shop-orders/{self.order.id}/dismiss when it is dealt with otherwise.",
+                    f"Its number in the shop is {self.order.ref}. {_ADVICE[bool(self.wait.short)]}"
+                    "It is tried again by itself; when it is dealt with otherwise, "
+                    f"POST /v1/shop-orders/{self.order.id}/dismiss.",
                     self.channel.site,
                 )
             )

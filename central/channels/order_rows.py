@@ -67,6 +67,12 @@ def add_step(tx: Transaction, order: Row[Any], event: OrderEvent) -> Row[Any] | 
     return tx.connection.execute(select(_step).where(*same)).one()
 
 
+def is_waiting(tx: Transaction, order: Row[Any], event: OrderEvent) -> bool:
+    """Return whether something of what was said is still to be done."""
+    same = (_step.c.channel == order.channel, _step.c.delivery == event.id)
+    return tx.connection.execute(select(_step.c.state).where(*same)).scalar() == "waiting"
+
+
 def is_the_same(row: Row[Any], order: Row[Any], event: OrderEvent) -> bool:
     """Return whether a row of add_step says what the event says."""
     said = (row.shop_order, row.step, json.loads(row.lines))

@@ -218,20 +218,25 @@ def push_anew(connection: Connection, channel: str) -> int:
 def state_of(connection: Connection, channel: Channel) -> dict[str, Any]:
     """Return how far a shop is: items confirmed, behind, unknown to it, refused; what is wrong."""
     site = schema.site
-    known = _listing.c.remote_id != ""
-    behind = _listing.c.ver < _avail.c.ver
+    mine = and_(
+        _listing.c.channel == channel.name,
+        _listing.c.item == _avail.c.item,
+        _listing.c.site == _avail.c.site,
+    )
+    unknown = _listing.c.remote_id == ""
+    confirmed = and_(~unknown, _listing.c.ver >= _avail.c.ver)
+    asked = select(
+        func.count().filter(confirmed).label("confirmed"),
+        func.count().filter(_listing.c.item.is_(None) | ~(unknown | confirmed)).label("behind"),
+        func.count().filter(unknown).label("unknown_there"),
+        func.count().filter(~unknown & (_listing.c.note != "")).label("refused"),
+    )
     row = (
         connection.execute(
-            select(
-                func.count().filter(known & ~behind).label("confirmed"),
-                func.count().filter(known & behind).label("behind"),
-                func.count().filter(~known).label("unknown_there"),
-                func.count().filter(known & (_listing.c.note != "")).label("refused"),
-            )
-            .select_from(_listing)
-            .join(site, site.c.id == _listing.c.site)
-            .join(_avail, (_avail.c.item == _listing.c.item) & (_avail.c.site == _listing.c.site))
-            .where(_listing.c.channel == channel.name, site.c.code == channel.site)
+            asked.select_from(_avail)
+            .join(site, site.c.id == _avail.c.site)
+            .outerjoin(_listing, mine)
+            .where(site.c.code == channel.site)
         )
         .mappings()
         .one()
