@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from central import catalogue, database, schema, shop_schema
+from central import catalogue, database, schema
 from central.books import Books
 from central.catalogue import Item, LevelRow
 from central.requests import Answer, problem
@@ -97,9 +97,11 @@ def set_share(tx: Transaction, share: Share) -> Answer:
     }  # fmt: skip
     used = tx.connection.execute(change, row).scalar_one()
     catalogue.bump(tx.connection)
-    listing = shop_schema.listing
-    mine = (listing.c.channel == share.channel, listing.c.item == item.id, listing.c.site == site)
-    tx.connection.execute(update(listing).where(*mine).values(next_us=1))  # its shop hears of it
+    tx.books.flush()
+    avail = schema.avail
+    mine = (avail.c.item == item.id, avail.c.site == site)
+    if tx.connection.execute(update(avail).where(*mine).values(ver=avail.c.ver + 1)).rowcount:
+        tx.books.changed(item.id, site, "share")  # the channel's shop hears of it
     body: dict[str, Any] = {
         "sku": share.sku, "site": share.site, "channel": share.channel, "buffer": share.buffer,
         "oversell": share.oversell, "cap": share.cap, "used": used,

@@ -58,6 +58,13 @@ def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
             lambda tx: _foreign(tx, number, caller) or order_desk.dismiss(tx, number)
         )
 
+    _of_channels(door, channels, router)
+    return router
+
+
+def _of_channels(door: Door, channels: Mapping[str, Channel], router: APIRouter) -> None:
+    may_read, may_settle = door.access.need("stock:read"), door.access.need("adjust")
+
     @router.get("/channels")
     def all_channels(caller: Annotated[Caller, may_read]) -> dict[str, Any]:
         """List the configured channels: how far each shop is behind, and how many orders wait."""
@@ -94,8 +101,6 @@ def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
         return await door.do(
             lambda tx: Answer(200, {"items": push_list.push_anew(tx.connection, channel)})
         )
-
-    return router
 
 
 def _foreign(tx: Transaction, number: int, caller: Caller) -> Answer | None:

@@ -28,7 +28,7 @@ def keep(tx: Transaction, channel: Channel, topic: str, body: bytes, reason: str
     )
     tx.books.raise_alert(
         Concern(
-            KIND,
+            "malformed_message",
             ref,
             "critical",
             f"{channel.name} said something that nobody understands{f' ({topic})' * bool(topic)}",

@@ -315,7 +315,7 @@ class _Desk:
         elif why != self.order.why or not self.tx.books.watch.is_open(KIND, ref):
             self.tx.books.raise_alert(
                 Concern(
-                    KIND,
+                    "order_waiting",
                     ref,
                     "critical",
                     f"order {self.order.label} of {self.channel.name} waits: {why}",

@@ -52,6 +52,8 @@ class Pusher:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     #: SKUs that changed and were not pushed since: no more than there are items.
     _changed: set[str] = field(default_factory=set)
+    #: SKUs of the call under way; they are looked at again unless it goes well.
+    _flying: set[str] = field(default_factory=set)
     #: Where the sweep stands, and when the next one begins.
     _after: int | None = 0
     _sweep_at_s: float = 0.0
@@ -106,42 +108,38 @@ class Pusher:
 
     async def _push(self) -> bool:
         """Push what the shop lacks, as much as one call takes; return whether there may be more."""
-        taken, due, more = await asyncio.to_thread(self._look)
+        due, more = await asyncio.to_thread(self._look)
         if not due:
+            self._flying = set()
             return more
-        try:
-            results = await self.shop.push([each.wanted for each in due.values()])
-            await self.writer.submit(lambda tx: self._note(tx, due, results))
-        except BaseException:
-            self._changed |= taken | due.keys()
-            raise
+        results = await self.shop.push([each.wanted for each in due.values()])
+        await self.writer.submit(lambda tx: self._note(tx, due, results))
+        self._flying = set()
         self._failures, self._failing_since_s = 0, None
         if self._is_told or self._may_settle:
             await self._tell(None)
         return True
 
-    def _look(self) -> tuple[set[str], dict[str, Due], bool]:
-        """Return the SKUs taken from what changed, what to push by SKU, whether there is more."""
+    def _look(self) -> tuple[dict[str, Due], bool]:
+        """Return what to push by SKU, and whether there is more."""
         most = self.shop.most
-        taken = {self._changed.pop() for _ in range(min(most, len(self._changed)))}
+        self._changed |= self._flying
+        self._flying = {self._changed.pop() for _ in range(min(most, len(self._changed)))}
         now_us = time.time_ns() // 1_000
         found: dict[str, Due] = {}
-        try:
-            with database.asking(self.reader) as connection:
-                if taken:
-                    self._add(found, self._list.changed(connection, taken, now_us))
-                if len(found) < most:
-                    self._add(found, self._list.again(connection, now_us))
-                self._begin_sweep()
-                if len(found) < most and self._after is not None:
-                    rows, self._after = self._list.sweep(connection, self._after, now_us)
-                    self._add(found, rows)
-        except BaseException:
-            self._changed |= taken
-            raise
+        with database.asking(self.reader) as connection:
+            if self._flying:
+                self._add(found, self._list.changed(connection, self._flying, now_us))
+            if len(found) < most:
+                self._add(found, self._list.again(connection, now_us))
+            self._begin_sweep()
+            if len(found) < most and self._after is not None:
+                rows, self._after = self._list.sweep(connection, self._after, now_us)
+                self._add(found, rows)
         kept = dict(list(found.items())[:most])
         self._changed |= found.keys() - kept.keys()
-        return taken, kept, bool(self._changed) or self._after is not None
+        self._flying |= kept.keys()
+        return kept, bool(self._changed) or self._after is not None
 
     def _begin_sweep(self) -> None:
         now_s = time.monotonic()
@@ -162,7 +160,7 @@ class Pusher:
 
     def _item_concern(self, result: Result) -> Concern:
         return Concern(
-            push_list.FAILING,
+            "delivery_failing",
             push_list.item_ref(self.channel, result.sku),
             "warning",
             f"{self.channel} does not take the stock of {result.sku}: {result.note}",
@@ -180,7 +178,7 @@ class Pusher:
                 tx.books.settle(push_list.FAILING, ref)
             else:
                 concern = Concern(
-                    push_list.FAILING,
+                    "delivery_failing",
                     ref,
                     "critical",
                     f"{self.channel} does not take our stock: {error}",
