@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from central import database, schema, shop_schema
 from central.channels.order_events import OrderEvent
@@ -152,15 +152,24 @@ def hopeful(tx: Transaction, channels: Sequence[str], before_us: int, most: int)
     Long ago is before `before_us`; who was tried longest ago comes first.
     """
     tx.books.flush()
-    item, site, avail = schema.item, schema.site, schema.avail
+    item, site, avail, share = schema.item, schema.site, schema.avail, schema.channel_item
+    left = avail.c.on_hand - avail.c.reserved - avail.c.safety
+    for_channel = left - func.coalesce(share.c.buffer, 0) + func.coalesce(share.c.oversell, 0)
+    has_room = share.c.cap.is_(None) | (share.c.used < share.c.cap)
+    asked = _order.alias()
     some = (
         select(_missing.c.shop_order)
+        .join(asked, asked.c.id == _missing.c.shop_order)
         .join(item, item.c.sku == _missing.c.sku)
-        .join(site, site.c.code == _missing.c.site, isouter=True)
-        .join(avail, (avail.c.item == item.c.id) & (avail.c.site == site.c.id), isouter=True)
-        .where(
-            (_missing.c.need == "item") | (avail.c.on_hand - avail.c.reserved - avail.c.safety > 0)
+        .outerjoin(site, site.c.code == _missing.c.site)
+        .outerjoin(avail, (avail.c.item == item.c.id) & (avail.c.site == site.c.id))
+        .outerjoin(
+            share,
+            (share.c.item == item.c.id)
+            & (share.c.site == site.c.id)
+            & (share.c.channel == asked.c.channel),
         )
+        .where((_missing.c.need == "item") | ((for_channel > 0) & has_room))
     )
     waiting = (_order.c.waits == 1, _order.c.channel.in_(channels))
     query = select(_order.c.id).where(*waiting)

@@ -303,6 +303,11 @@ async def test_a_share_of_the_channel_counts_for_its_orders(site: Site) -> None:
     await site.run(levels.set_share, levels.Share("main", "VALVE", "web", buffer=3))
     await say(site, event("approved", lines={"VALVE": 4}))
     assert (site.available(), len(alerts(site))) == ((5, 2), 1)
+    assert await again(site) == 0  # there are some, but none for this channel
+    await site.run(levels.set_share, levels.Share("main", "VALVE", "web", buffer=2))
+    assert (await again(site), site.available()) == (1, (5, 3))
+    await site.run(levels.set_share, levels.Share("main", "VALVE", "web", cap=4))
+    assert (await again(site), site.available(), alerts(site)) == (1, (5, 4), [])
 
 
 async def test_what_happened_before_the_channel_began_is_not_ours(site: Site) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,22 +107,27 @@ class Street:
 
     async def insist(self, channel: str, topic: str, said: dict[str, Any]) -> str:
         """Tell it until it is heard, as a shop does that gets no answer; return the state."""
-        async with asyncio.timeout(DEADLINE_S):
+        answer = await self.until_heard(lambda: self.hook(channel, topic, said))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["state"])
+
+    async def until_heard(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        """Ask while central is not there, or dies over it; return its answer."""
+        async with asyncio.timeout(2 * DEADLINE_S):
             while True:
-                try:
-                    answer = await self.hook(channel, topic, said)
-                    if answer.status_code == 200:
-                        return str(answer.json()["state"])
-                except httpx.TransportError:
-                    pass
+                with contextlib.suppress(httpx.TransportError):
+                    answer = await ask()
+                    if answer.status_code != 503:
+                        return answer
                 await asyncio.sleep(0.05)
 
     async def receive(self, quantity: int, key: str) -> None:
         """Put valves onto the shelf."""
         said = {"site": "main", "location": "A-1", "sku": "VALVE", "quantity": quantity,
                 "reason": "received"}  # fmt: skip
-        answer = await self.http.post(
-            "/v1/adjustments", json=said, headers={"Idempotency-Key": key}
+        headers = {"Idempotency-Key": key}
+        answer = await self.until_heard(
+            lambda: self.http.post("/v1/adjustments", json=said, headers=headers)
         )
         assert answer.status_code == 201, answer.text
 
@@ -200,6 +206,17 @@ async def test_what_one_shop_sells_the_other_has_no_more(street: Street) -> None
     await street.receive(5, "b")
     await street.sells(3)
     assert (await street.http.get("/v1/alerts")).json()["items"] == []
+    street.shopify.awake.clear()  # one shop does not answer any more
+    feed = (await street.http.get("/v1/changes")).json()["cursor"]
+    told = asyncio.create_task(
+        street.http.get("/v1/changes", params={"after": feed, "wait": int(DEADLINE_S)})
+    )
+    await street.receive(1, "c")
+    assert (await told).json()["items"]
+    while street.shelves() != (3, 4):  # the other one hears of it, and so does everybody
+        await asyncio.sleep(0.02)
+    street.shopify.awake.set()
+    await street.sells(4)
     assert street.fake_shopify.stale >= 1
     assert street.fake_shopify.throttled + street.fake_woo.busy >= 1
     verify = await asyncio.to_thread(run, "docktally", "verify", "--database", street.database)
@@ -235,11 +252,12 @@ async def test_central_is_killed_in_the_middle(street: Street) -> None:
     street.central.kill()
     await street.start()
     kills = 1
-    await street.receive(1, "b")
+    more = asyncio.create_task(street.receive(1, "b"))
     async with asyncio.timeout(DEADLINE_S):
         while kills == 1:
             await asyncio.sleep(0.02)
     await street.start()
+    await more
     states = await telling
     assert set(states) <= {"done", "repeated"}
     sold = sum(quantity for _, quantity in orders)
