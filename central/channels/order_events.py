@@ -61,6 +61,13 @@ def text_of(value: object) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def number_of(value: object) -> str:
+    """Return the number that a shop gave something, as text; raise Unusable when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise Unusable(f"{value!r} is no number of an order")
+    return text_of(value)
+
+
 def moment_of(text: object) -> int | None:
     """Return a shop's moment in microseconds since 1970; None when it says none. UTC if bare."""
     if not isinstance(text, str) or not text:

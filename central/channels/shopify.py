@@ -21,6 +21,7 @@ from central.channels.order_events import (
     Unusable,
     lines_of,
     moment_of,
+    number_of,
     text_of,
 )
 
@@ -84,7 +85,7 @@ def _said(topic: str, order: dict[str, Any]) -> list[OrderEvent]:
     # what is signed; the ids of the headers are not, and differ between two subscriptions.
     match topic:
         case "orders/create" | "orders/cancelled":
-            ref, label = text_of(order["id"]), text_of(order.get("name") or order["id"])
+            ref, label = number_of(order["id"]), text_of(order.get("name") or order["id"])
             step: OrderStep = "approved" if topic == "orders/create" else "cancelled"
             lines: dict[str, int] = {}
             moment = order.get("cancelled_at")
@@ -97,8 +98,11 @@ def _said(topic: str, order: dict[str, Any]) -> list[OrderEvent]:
             at_us = moment_of(moment)
             return [OrderEvent(f"{step}:{ref}", step, ref, lines, at_us=at_us, label=label)]
         case "fulfillments/create" if order.get("status") in ("success", "pending", "open"):
-            lines, ref = _lines(order["line_items"]), text_of(order["order_id"])
-            identity, at_us = f"shipped:{order['id']}", moment_of(order.get("created_at"))
+            lines, ref = _lines(order["line_items"]), number_of(order["order_id"])
+            identity, at_us = (
+                f"shipped:{number_of(order['id'])}",
+                moment_of(order.get("created_at")),
+            )
             return [OrderEvent(identity, "shipped", ref, lines, at_us=at_us)] if lines else []
         case _:
             return []

@@ -20,6 +20,7 @@ from central.channels.order_events import (
     Unusable,
     lines_of,
     moment_of,
+    number_of,
     text_of,
 )
 
@@ -59,7 +60,7 @@ def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> lis
     try:
         order = json.loads(body)
         if topic == "order.deleted":
-            ref = text_of(order["id"])
+            ref = number_of(order["id"])
             # It says when of nothing, and may be restored and deleted again.
             identity = f"{ref}:deleted:{headers.get('x-wc-webhook-delivery-id', '')}"
             return [OrderEvent(text_of(identity), "cancelled", ref, {}, label=ref)]
@@ -77,7 +78,7 @@ def _said(order: Mapping[str, Any], step: OrderStep) -> list[OrderEvent]:
     # order has is the one changed last, and one state may come several times.
     changed = order.get("date_modified_gmt") or order.get("date_created_gmt")
     happened = (order.get("date_completed_gmt") or changed) if step == "shipped" else changed
-    ref = text_of(order["id"])
+    ref = number_of(order["id"])
     return [
         OrderEvent(
             text_of(f"{ref}:{step}:{changed}"),

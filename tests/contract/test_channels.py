@@ -1,6 +1,7 @@
 """What the webhooks of shops say: recorded ones, strange ones, unsigned ones."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from central import signing
 from central.channels import generic, shopify, woocommerce
 from central.channels.order_events import OrderEvent, Unsigned, Unusable
+from wire.events import QUANTITY_MAX
 
 PAYLOADS = Path(__file__).parent.parent / "data" / "shops"
 
@@ -133,3 +137,43 @@ def test_unsigned_requests_are_strangers() -> None:
         woocommerce.read({"x-wc-webhook-topic": "order.created"}, body, ["s3cret"])
     with pytest.raises(Unsigned):
         generic.read({}, b"{}", [signing.secret_of(bytes(32))], 0)
+
+
+#: Values that a strange shop could have in any place of an order.
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just([]),
+    st.just({}), st.just([{}]), st.sampled_from(["2026-03-22T16:28:02", "processing", "success"]),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_no_order_is_strange_enough_to_break_us(data: st.DataObject) -> None:
+    """A recorded order with odd values in some places is understood, or refused with a sentence;
+    what is understood can be stored."""
+    name, topic, read = data.draw(
+        st.sampled_from(
+            [
+                ("shopify_orders_create", "orders/create", from_shopify),
+                ("shopify_orders_create", "orders/cancelled", from_shopify),
+                ("shopify_fulfillments_create", "fulfillments/create", from_shopify),
+                ("woocommerce_order", "order.updated", from_woo),
+                ("woocommerce_order", "order.deleted", from_woo),
+            ]
+        )
+    )
+    order = json.loads(payload(name))
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from([order, *order["line_items"]]))
+        more = ("date_modified_gmt", "cancelled_at", "current_quantity", "number", "name")
+        key = data.draw(st.sampled_from([*(k for k in part if k != "line_items"), *more]))
+        part[key] = data.draw(ODD)
+    events: list[OrderEvent] = []
+    with contextlib.suppress(Unusable):
+        events = read(topic, json.dumps(order).encode())
+    for event in events:
+        assert event.order_ref not in ("", "None", "True", "{}", "[]")
+        for text in (event.id, event.order_ref, event.label, *event.lines):
+            assert "\0" not in text
+            text.encode()
+        assert all(0 < quantity <= QUANTITY_MAX for quantity in event.lines.values())
+        assert event.at_us is None or abs(event.at_us) < 2**63
