@@ -8,15 +8,14 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 
-from central import outbox
+from central import confirmed, outbox
 
 #: A hold that is over may wait this long for the sweeper.
 SWEEP_GRACE_US = 60 * 1_000_000
-#: A shop may confirm a change this much later; then an alert about it must be open.
-PUSH_LAG_US = 900 * 1_000_000
 #: Findings listed per invariant; the number of all is what counts, the first ones show where.
 FINDINGS_MAX = 20
 
@@ -104,23 +103,6 @@ INVARIANTS: dict[str, tuple[str, str]] = {
         "WHERE u.reverses IS NOT NULL AND (e.id IS NULL OR e.item <> u.item OR e.lot <> u.lot "
         "OR e.qty <> u.qty OR e.from_loc <> u.to_loc OR e.to_loc <> u.from_loc)",
     ),
-    # Late by the ledger's own time, which is that of its newest announcement: a copy that is
-    # proven a day later is not a day behind.
-    "V11": (
-        "channel {}: {} at {} is confirmed at version {}, the row is at {}",
-        "SELECT l.channel, i.sku, s.code, l.ver, a.ver FROM listing l JOIN avail a "
-        "ON a.item = l.item AND a.site = l.site JOIN item i ON i.id = l.item "
-        "JOIN site s ON s.id = l.site WHERE l.ver > a.ver UNION ALL "
-        "SELECT l.channel, i.sku, s.code, l.ver, a.ver FROM listing l JOIN avail a "
-        "ON a.item = l.item AND a.site = l.site JOIN item i ON i.id = l.item "
-        "JOIN site s ON s.id = l.site JOIN outbox o ON o.channel = 'availability' "
-        "AND o.agg_key = s.code || '/' || i.sku AND o.created_us > l.as_of_us "
-        "WHERE l.ver < a.ver AND l.remote_id <> '' AND NOT EXISTS (SELECT 1 FROM alert t "
-        "WHERE t.kind = 'delivery_failing' AND t.closed_us IS NULL AND t.ref IN "
-        "('channel:' || l.channel, 'channel:' || l.channel || ':' || i.sku)) "
-        "GROUP BY l.channel, i.sku, s.code, l.ver, a.ver "
-        "HAVING MIN(o.created_us) + :lag < (SELECT MAX(created_us) FROM outbox)",
-    ),
     "V12": (
         "gateway {} epoch {}: high-water mark {}, but {} events are recorded",
         "SELECT s.source, s.epoch, s.applied_seq, COUNT(v.id) FROM stream s "
@@ -153,15 +135,15 @@ def run(reader: Engine) -> list[Finding]:
 
 def findings(connection: Connection) -> list[Finding]:
     """Return every violation that this transaction sees."""
-    return [*_queries(connection), *_announced(connection), *_feed(connection)]
+    shops = (Finding("V11", sentence) for sentence in confirmed.wrong(connection))
+    found = [*_queries(connection), *_announced(connection), *_feed(connection)]
+    return found + list(islice(shops, FINDINGS_MAX))
 
 
 def _queries(connection: Connection) -> Iterator[Finding]:
-    parameters = {
-        "now": time.time_ns() // 1_000, "grace": SWEEP_GRACE_US, "lag": PUSH_LAG_US,
-    }  # fmt: skip
+    parameters = {"now": time.time_ns() // 1_000, "grace": SWEEP_GRACE_US}
     for name, (message, query) in INVARIANTS.items():
-        bound = {key: value for key, value in parameters.items() if f":{key}" in query}
+        bound = parameters if ":now" in query else {}
         rows = connection.execute(text(query), bound).all()
         yield from (Finding(name, message.format(*row)) for row in rows[:FINDINGS_MAX])
         if len(rows) > FINDINGS_MAX:

@@ -34,6 +34,8 @@ _PAUSE_MAX_S = 60.0
 _FAILURES_COUNTED = 10
 #: A person is told when a shop has been failing for this long.
 TOLD_AFTER_S = 60.0
+#: Somebody may have closed the alert meanwhile.
+_TOLD_AGAIN_S = 600.0
 #: Everything is compared with what the shop confirmed at the start, and then this often.
 _SWEEP_S = 3_600.0
 
@@ -59,7 +61,7 @@ class Pusher:
     _sweep_at_s: float = 0.0
     _failures: int = 0
     _failing_since_s: float | None = None
-    _is_told: bool = False
+    _told_at_s: float | None = None
     #: After a start an alert of our predecessor may be open.
     _may_settle: bool = True
 
@@ -102,7 +104,9 @@ class Pusher:
         """Leave the shop alone for a while; have a person know when that goes on for long."""
         now_s = time.monotonic()
         self._failing_since_s = self._failing_since_s or now_s
-        if not self._is_told and now_s + pause_s - self._failing_since_s >= self.told_after_s:
+        since_s = self._failing_since_s if self._told_at_s is None else self._told_at_s
+        after_s = self.told_after_s if self._told_at_s is None else _TOLD_AGAIN_S
+        if now_s + pause_s - since_s >= after_s:
             await self._tell(why)
         await asyncio.sleep(pause_s)
 
@@ -116,7 +120,7 @@ class Pusher:
         await self.writer.submit(lambda tx: self._note(tx, due, results))
         self._flying = set()
         self._failures, self._failing_since_s = 0, None
-        if self._is_told or self._may_settle:
+        if self._told_at_s is not None or self._may_settle:
             await self._tell(None)
         return True
 
@@ -176,7 +180,7 @@ class Pusher:
         def tell(tx: Transaction) -> None:
             if error is None:
                 tx.books.settle(push_list.FAILING, ref)
-            else:
+            elif not tx.books.watch.is_open(push_list.FAILING, ref):
                 concern = Concern(
                     "delivery_failing",
                     ref,
@@ -190,5 +194,5 @@ class Pusher:
 
         with contextlib.suppress(Unavailable):
             await self.writer.submit(tell)
-            self._is_told = error is not None
+            self._told_at_s = None if error is None else time.monotonic()
             self._may_settle = False
