@@ -39,6 +39,8 @@ class Channel(Section):
     #: Whether "shipped" takes the goods out; false where docks scan what leaves.
     ships: bool = True
     returns_to: _Place | None = None
+    #: SKUs that no warehouse sees: vouchers, services. * stands for anything.
+    ignore: tuple[_Text, ...] = ()
     since: Annotated[AwareDatetime | None, Field(description="what happened before is ignored")] = (
         None
     )

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from central import signing
-from central.channels import generic, shopify, woocommerce
+from central.channel_config import Channel
+from central.channels import generic, hook_reader, shopify, woocommerce
 from central.channels.order_events import OrderEvent, Unsigned, Unusable
 from wire.events import QUANTITY_MAX
 
@@ -126,6 +127,21 @@ def test_a_payment_that_is_tried_again_is_the_newest_word() -> None:
     assert [event.step for event in said] == ["cancelled", "approved", "approved"]
     assert len({event.id for event in said}) == 3
     assert said[1].at_us == (said[0].at_us or 0) + 60_000_000
+
+
+def test_what_no_warehouse_sees_is_left_out() -> None:
+    """Vouchers and services by their SKU; an order of nothing else says nothing."""
+    order = json.loads(payload("woocommerce_order"))
+    for ignored, lines in (
+        (["HO*"], [{"VALVE": 2}]), (["*"], []), (["valve"], [{"VALVE": 2, "HOSE": 1}]),
+    ):  # fmt: skip
+        woo = Channel(
+            name="woo", kind="woocommerce", site="main", secrets=["s3cret"], push=False,
+            ignore=ignored,
+        )  # fmt: skip
+        body = json.dumps(order).encode()
+        headers = {"x-wc-webhook-topic": "order.created"} | signed(body, "x-wc-webhook-signature")
+        assert [event.lines for event in hook_reader.read(woo, headers, body, 0)] == lines
 
 
 def test_unsigned_requests_are_strangers() -> None:
