@@ -11,11 +11,13 @@ from wire.ids import NAME_LENGTH_MAX
 from wire.settings import ConfigError, Section
 
 Kind = Literal["generic", "shopify", "woocommerce"]
-#: What each kind of shop needs so that we can set its quantities.
+#: What each kind of shop needs so that we can set its quantities. An app of Shopify's Dev Dashboard
+#: has key and secret, its client id and client secret; an older one has a token instead.
 _TO_PUSH = {
-    "shopify": ("url", "token", "location"),
+    "shopify": ("url", "location", "key", "secret"),
     "woocommerce": ("url", "key", "secret"),
 }
+_INSTEAD = {"shopify": {"token": ("key", "secret")}}
 _Text = Annotated[str, Field(min_length=1, max_length=500)]
 _Place = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 
@@ -61,8 +63,14 @@ class Channel(Section):
             if getattr(self, name) or getattr(self, f"{name}_file", None)
         }
         needed = _TO_PUSH.get(self.kind, ())
-        if wrong := sorted(given.difference(needed)):
+        instead = _INSTEAD.get(self.kind, {})
+        if wrong := sorted(given.difference(needed, instead)):
             raise ValueError(f"{self.name} is {self.kind}, which has no {wrong[0]}")
+        for one, others in instead.items():
+            if one in given:
+                needed = tuple(name for name in needed if name not in others)
+                if twice := sorted(given.intersection(others)):
+                    raise ValueError(f"{self.name} has {one} and {twice[0]}; give one of them")
         missing = [name for name in needed if name not in given]
         if self.push and missing:
             raise ValueError(f"{self.name} lacks {missing[0]}; give it, or set push = false")

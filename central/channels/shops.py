@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from central.channel_config import Channel
 from central.channels import shopify, woocommerce
 from central.channels.order_events import Unusable
+from central.channels.shopify_login import Login
 from central.guarded_http import Client
 
 #: A shop that asks us to wait without saying how long.
@@ -57,6 +58,10 @@ class Busy(Exception):
         self.wait_s = wait_s
 
 
+class Denied(Unusable):
+    """The shop does not take our token."""
+
+
 class Shop(Protocol):
     """A shop whose quantities we set."""
 
@@ -79,6 +84,8 @@ async def _json(
         raise Busy(reply.retry_after_s or _WAIT_S)
     if reply.status >= 500:
         raise OSError(f"the shop answers {reply.status}: {reply.snippet}")
+    if reply.status == 401:
+        raise Denied(f"the shop does not let us in: {reply.snippet}")
     if reply.status >= 400:
         raise Unusable(f"the shop answers {reply.status}: {reply.snippet}")
     try:
@@ -89,12 +96,16 @@ async def _json(
 
 @dataclass(frozen=True, slots=True)
 class ShopifyShop:
-    """A location of a Shopify shop, `gid://shopify/Location/1`, reached with an access token."""
+    """A location of a Shopify shop, `gid://shopify/Location/1`, reached with an access token.
+
+    With a `login` that is asked for tokens, else `token` is one for good.
+    """
 
     client: Client
     url: str
     token: str
     location: str
+    login: Login | None = None
     most: int = shopify.LOOKUP_MAX
 
     async def push(self, wanted: Sequence[Wanted]) -> list[Result]:
@@ -156,7 +167,16 @@ class ShopifyShop:
 
     async def _call(self, call: Mapping[str, Any]) -> Any:
         url = f"{self.url}/admin/api/{shopify.API_VERSION}/graphql.json"
-        return await _json(self.client, "POST", url, {"X-Shopify-Access-Token": self.token}, call)
+        if self.login is None:
+            return await self._ask(url, self.token, call)
+        try:
+            return await self._ask(url, await self.login.token(), call)
+        except Denied:  # the secret was changed, or the app installed anew
+            self.login.forget()
+            return await self._ask(url, await self.login.token(), call)
+
+    async def _ask(self, url: str, token: str, call: Mapping[str, Any]) -> Any:
+        return await _json(self.client, "POST", url, {"X-Shopify-Access-Token": token}, call)
 
 
 def _key(
@@ -234,6 +254,7 @@ def open_shop(channel: Channel, client: Client) -> Shop:
     """Return the way to the shop of a channel that pushes."""
     url = channel.url or ""
     if channel.kind == "shopify":
-        return ShopifyShop(client, url, channel.token or "", channel.location or "")
+        login = Login(client, url, channel.key, channel.secret or "") if channel.key else None
+        return ShopifyShop(client, url, channel.token or "", channel.location or "", login)
     assert channel.kind == "woocommerce", f"{channel.kind} has no quantities to set"
     return WooShop(client, url, channel.key or "", channel.secret or "")

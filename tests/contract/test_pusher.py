@@ -13,6 +13,7 @@ import pytest
 from central import levels
 from central.channels import push_list
 from central.channels.pusher import Pusher
+from central.channels.shopify_login import Login
 from central.channels.shops import Shop as Api
 from central.channels.shops import ShopifyShop, WooShop
 from central.guarded_http import Client
@@ -223,6 +224,35 @@ async def test_a_shop_gets_what_its_channel_may_promise(site: Site) -> None:
         await eventually(lambda: fake.levels["VALVE"] == 7, "less the buffer")
         await site.run(levels.set_share, levels.Share("main", "VALVE", "shop", cap=2))
         await eventually(lambda: fake.levels["VALVE"] == 2, "no more than the cap")
+
+
+async def test_an_app_of_shopify_logs_in_by_itself(site: Site) -> None:
+    """Its token is good for a day and asked for once; one that is taken back is asked for anew.
+    With a wrong secret a person is told what to look at."""
+    fake = FakeShopify({"VALVE": 0})
+    async with Shop(answer=fake.answer) as server:
+        base = server.url.removesuffix("/hook")
+
+        def shop(client: Client, secret: str = SECRET) -> ShopifyShop:
+            return ShopifyShop(client, base, "", LOCATION, Login(client, base, KEY, secret))
+
+        async with pushing(site, shop):
+            for quantity in (1, 2):
+                await site.do()
+                await eventually(
+                    lambda n=quantity: fake.levels["VALVE"] == n,  # type: ignore[misc]
+                    "the level arrives",
+                )
+            assert fake.logins == 1
+            fake.tokens.clear()
+            await site.do()
+            await eventually(lambda: fake.levels["VALVE"] == 3, "it logs in again")
+            assert fake.logins == 2
+        await site.do()
+        async with pushing(site, lambda client: shop(client, "wrong"), told_after_s=0):
+            await eventually(lambda: site.open_alerts() == ["delivery_failing"], "an alert opens")
+        (title,) = site.rows("SELECT title FROM alert")[0]
+        assert "does not let our app in (400" in title
 
 
 async def test_other_sites_are_not_pushed(site: Site) -> None:

@@ -47,6 +47,11 @@ def test_three_kinds_of_channels(tmp_path: Path) -> None:
         ('name = "a"\nkind = "generic"\nsecrets = ["x"]', "openssl rand"),
         ('name = "a"\nkind = "shopify"\nsecrets = ["x"]', "a lacks url; give it, or set push = fa"),
         ('name = "a"\nkind = "woocommerce"\nurl = "https://x"\nkey = "k"', "a lacks secret; give"),
+        (f'name = "a"\nkind = "shopify"\nkey = "k"\n{PUSHING}', "a has token and key; give one of"),
+        (
+            'name = "a"\nkind = "shopify"\nurl = "https://x"\nlocation = "l"\nkey = "k"',
+            "a lacks secret; give it",
+        ),
         ('name = "a"\nkind = "generic"\nurl = "https://x"', "a is generic, which has no url"),
         ('name = "a"\nkind = "shopify"\nurl = "x.example"', "write the address of the shop with"),
         (
