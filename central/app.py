@@ -78,7 +78,7 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
         feed = Feed()
         leader = Leader(
             config.broker, topics, writer, reader, tenure, state, config.feed_days, intake,
-            client, feed.advance,
+            client, feed.advance, config.channel,
         )  # fmt: skip
 
         def on_commit(announcements: list[Announcement]) -> None:
@@ -111,7 +111,11 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
 
 def _door(config: Config) -> api.Settings:
     return api.Settings(
-        VERSION, config.api.token, config.api.rate_per_s, config.webhooks.allow_networks
+        VERSION,
+        config.api.token,
+        config.api.rate_per_s,
+        config.webhooks.allow_networks,
+        config.channel,
     )
 
 

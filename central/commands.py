@@ -120,7 +120,7 @@ def prove(argv: list[str]) -> int:
     if findings:
         print(f"ledger NOT proven: {len(findings)} findings; nothing was changed")
         return 1
-    print(f"ledger proven: {', '.join(verify.INVARIANTS)} and V10 hold")
+    print(f"ledger proven: {', '.join(verify.INVARIANTS)}, V10 and V11 hold")
     return 0
 
 

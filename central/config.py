@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from central.channel_config import Channel
 from wire.broker import Broker
 from wire.settings import Section, read
 from wire.topics import DEFAULT_ROOT, Root
@@ -55,13 +56,25 @@ class Config(Section):
     webhooks: Webhooks = Webhooks()
     sellable: tuple[str, ...] = DEFAULT_SELLABLE
     feed_days: int = Field(default=7, ge=1, le=3_650)
+    channel: tuple[Channel, ...] = ()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> "Config":
+        names = [channel.name for channel in self.channel]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two channels have the name {twice[0]!r}; each needs its own")
+        return self
 
 
 def load(path: Path) -> Config:
     """Return the configuration in `path`; raise ConfigError with what to change."""
     config = read(Config, path, "deploy/central.example.toml is one to start from")
     folder = path.parent.resolve()
-    changes: dict[str, object] = {"broker": config.broker.beside(folder)}
+    changes: dict[str, object] = {
+        "broker": config.broker.beside(folder),
+        "channel": tuple(channel.with_files(folder) for channel in config.channel),
+    }
     if "://" not in config.database:
         changes["database"] = str(folder / config.database)
     return config.model_copy(update=changes)

@@ -90,6 +90,13 @@ def grant(
     return []
 
 
+def left_for(books: Books, channel: str, site: int, lines: Sequence[Line]) -> dict[str, int]:
+    """Return how many eaches of each line a channel could have now; only `grant` promises them."""
+    books.flush()
+    shares = _shares(books, channel, site, lines)
+    return {line.sku: _available(books, site, line, shares) for line in lines}
+
+
 def _shares(books: Books, channel: str, site: int, lines: Iterable[Line]) -> dict[int, Row[Any]]:
     """Return what this channel may have of the items; without a row, it is all that there is."""
     if not books.catalogue.has_shares(channel):

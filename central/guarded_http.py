@@ -111,7 +111,10 @@ class _Guard(AsyncNetworkBackend):
 
 
 class Client:
-    """Sends JSON. `allowed` are networks of our own that may be called all the same."""
+    """Sends JSON, unless headers say otherwise.
+
+    `allowed` are networks of our own that may be called all the same.
+    """
 
     def __init__(self, allowed: Sequence[Network], timeout_s: float) -> None:
         self._allowed = allowed
@@ -133,7 +136,7 @@ class Client:
         """Return the answer; raise Forbidden, or OSError with what went wrong."""
         check_url(url, self._allowed)
         start = time.monotonic()
-        request = [("content-type", "application/json"), *headers.items()]
+        request = list(({"content-type": "application/json"} | dict(headers)).items())
         pool = self._pools[urlsplit(url).scheme]
         try:
             async with (

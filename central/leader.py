@@ -18,6 +18,11 @@ from sqlalchemy import Engine, func, select
 
 from central import database, deliveries, leases, outbox, requests, reservations, schema, upkeep
 from central.alerts import Announcement
+from central.channel_config import Channel
+from central.channels import order_desk, push_list
+from central.channels.order_retries import retry_orders
+from central.channels.pusher import Pusher
+from central.channels.shops import open_shop
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
 from central.intake import Intake
@@ -54,7 +59,8 @@ _DAY_US = 86_400 * 1_000_000
 class Leader:
     """Does that work while the relay is ours; `state` is what it says about central.
 
-    `client` calls the endpoints, `on_feed` hears that the change feed has new rows.
+    `client` calls the endpoints, `on_feed` hears that the change feed has new rows. `channels` are
+    the shops: the quantities of some are ours to set.
     """
 
     broker: Broker
@@ -67,6 +73,8 @@ class Leader:
     intake: Intake
     client: Client
     on_feed: Callable[[], None]
+    channels: Sequence[Channel] = ()
+    _pushers: Sequence[Pusher] = ()
     _link: Link | None = None
     _outbound: Outbound | None = None
     _is_leaving: bool = False
@@ -122,7 +130,7 @@ class Leader:
             relay = self._relay(outbound, dispatcher) if shared else self._relay_alone(dispatcher)
             work = (
                 self._connect(link), relay, dispatcher.run(), self._sweep(), self._prune(),
-                self._tell_state(link),
+                self._tell_state(link), self._serve_shops(),
             )  # fmt: skip
             try:
                 for each in work:
@@ -130,6 +138,31 @@ class Leader:
                 await asyncio.Event().wait()
             finally:
                 self._link = self._outbound = None
+
+    async def _serve_shops(self) -> None:
+        """Keep the quantities of the shops, and their orders that wait, going."""
+        pushed = [channel for channel in self.channels if channel.pushes]
+
+        async def forget_others() -> None:
+            names = [channel.name for channel in pushed]
+            await self.writer.submit(partial(push_list.forget_others, names=names))
+
+        await until_done(forget_others)
+        async with asyncio.TaskGroup() as tasks:
+            self._pushers = [
+                Pusher(each.name, each.site, open_shop(each, self.client), self.writer, self.reader)
+                for each in pushed
+            ]
+            try:
+                for pusher in self._pushers:
+                    tasks.create_task(pusher.run())
+                await retry_orders(self.writer, self.channels)
+            finally:
+                self._pushers = ()
+
+    def _offer_shops(self, rows: Sequence[Announcement]) -> None:
+        for pusher in self._pushers:
+            pusher.offer(rows)
 
     async def _open(self, link: Link, tasks: asyncio.TaskGroup) -> Outbound:
         while True:
@@ -166,6 +199,7 @@ class Leader:
                             outbound.offer(outbox.latest(rows))
                             self.on_feed()
                             dispatcher.wake(webhooks)
+                            self._offer_shops(rows)
                         else:
                             await asyncio.to_thread(wait, RELAY_WAIT_S)
             except Unavailable as error:
@@ -194,6 +228,7 @@ class Leader:
                 if rows:
                     self.on_feed()
                     dispatcher.wake(webhooks)
+                    self._offer_shops(rows)
 
         while True:
             self._committed.clear()
@@ -217,6 +252,7 @@ class Leader:
             removed = 0
             with contextlib.suppress(Unavailable):
                 removed = await self.writer.submit(self._remove_old)
+                await self.writer.submit(order_desk.forget_old)
             await asyncio.sleep(PRUNE_INTERVAL_S if removed < outbox.ROWS_MAX else PRUNE_PAUSE_S)
 
     def _remove_old(self, tx: Transaction) -> int:

@@ -97,6 +97,11 @@ def set_share(tx: Transaction, share: Share) -> Answer:
     }  # fmt: skip
     used = tx.connection.execute(change, row).scalar_one()
     catalogue.bump(tx.connection)
+    tx.books.flush()
+    avail = schema.avail
+    mine = (avail.c.item == item.id, avail.c.site == site)
+    if tx.connection.execute(update(avail).where(*mine).values(ver=avail.c.ver + 1)).rowcount:
+        tx.books.changed(item.id, site, "share")  # the channel's shop hears of it
     body: dict[str, Any] = {
         "sku": share.sku, "site": share.site, "channel": share.channel, "buffer": share.buffer,
         "oversell": share.oversell, "cap": share.cap, "used": used,

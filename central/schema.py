@@ -6,8 +6,6 @@ and `entry`: append-only (triggers in the migrations refuse UPDATE and DELETE). 
 promise touches.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -16,21 +14,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-metadata = MetaData()
-#: SQLite gives row numbers only to INTEGER keys, PostgreSQL needs 64 bits for a busy ledger.
-BigId = BigInteger().with_variant(Integer, "sqlite")
+import central.shop_schema  # noqa: F401  its tables are part of the same metadata
+from central import schema_base
 
-
-def _partial(name: str, where: str, *columns: Column[Any], unique: bool = False) -> None:
-    Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
+metadata, BigId, _partial = schema_base.metadata, schema_base.BigId, schema_base.partial
 
 meta = Table(
     "meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False)
@@ -383,17 +375,3 @@ _partial(
     unique=True,
 )  # fmt: skip
 _partial("delivery_past", "state <> 'waiting'", delivery.c.done_us)
-
-listing = Table(
-    "listing",  # what a shop confirmed of an item
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("item", Integer, ForeignKey("item.id"), primary_key=True),
-    Column("site", Integer, ForeignKey("site.id"), primary_key=True),
-    Column("remote_id", Text, nullable=False),  # "": the shop has no such item
-    Column("parent", Text, nullable=True),
-    Column("known", BigInteger, nullable=True),  # the quantity there, if nobody changed it
-    Column("ver", BigInteger, nullable=False),  # of the avail row that it confirmed
-    Column("next_us", BigInteger, nullable=False),
-    Column("note", Text, nullable=False),
-)

@@ -56,6 +56,20 @@ def ship(tx: Transaction, number: int, parcels: Sequence[Parcel] = ()) -> Answer
     return state_of(shipped, changed=True)
 
 
+def ship_unpromised(
+    tx: Transaction, client: str, site: str, order: str, parcels: Sequence[Parcel]
+) -> None:
+    """Post goods of an order that left without a promise: a fact, below zero if it must be.
+
+    The SKUs are known, and the site exists.
+    """
+    number = tx.books.catalogue.site(tx.connection, site)
+    found = tx.books.catalogue.find(tx.connection, [f"sku:{parcel.sku}" for parcel in parcels])
+    tx.books.counts.prepare(item.id for item in found.values())
+    for parcel in parcels:
+        _post(tx, client, site, number, order, found[f"sku:{parcel.sku}"].id, parcel)
+
+
 def _open_lines(tx: Transaction, number: int) -> dict[str, Any]:
     line, item = schema.reservation_line, schema.item
     rows = tx.connection.execute(
@@ -81,16 +95,24 @@ def _beyond(lines: dict[str, Any], parcels: Sequence[Parcel]) -> list[dict[str, 
 
 def _ship(tx: Transaction, row: Row[Any], site: str, line: Any, parcel: Parcel) -> None:
     order = row.order_ref or f"reservation:{row.id}"
-    posting = record(
-        tx, row.channel, site, "ship", parcel.sku, parcel.quantity,
-        lot=parcel.lot, location=parcel.location, document=order,
-    )  # fmt: skip
+    _post(tx, row.channel, site, row.site, order, line.item, parcel, res=row.id)
     shipped = promises.ship_line(tx.books, row.id, line.item, row.site, parcel.quantity)
     assert shipped, "its row was found open in this transaction, and is locked"
-    customer = tx.books.catalogue.place(tx.connection, row.site, Outside.CUSTOMER)
-    for place, lot, quantity in _pick(tx, row.site, line.item, parcel):
+
+
+def _post(
+    tx: Transaction, client: str, site: str, number: int, order: str, item: int, parcel: Parcel,
+    *, res: int | None = None,
+) -> None:  # fmt: skip
+    """Write the event of a parcel, and take its goods from where they lie."""
+    posting = record(
+        tx, client, site, "ship", parcel.sku, parcel.quantity,
+        lot=parcel.lot, location=parcel.location, document=order,
+    )  # fmt: skip
+    customer = tx.books.catalogue.place(tx.connection, number, Outside.CUSTOMER)
+    for place, lot, quantity in _pick(tx, number, item, parcel):
         ends = (place, customer)
-        tx.books.post(posting.cause, line.item, lot, ends, quantity, "ship", res=row.id)
+        tx.books.post(posting.cause, item, lot, ends, quantity, "ship", res=res)
 
 
 def _pick(tx: Transaction, site: int, item: int, parcel: Parcel) -> list[tuple[int, str, int]]:

@@ -68,7 +68,7 @@ def verify(secrets: Sequence[str], given: Mapping[str, str], body: bytes, now_s:
         raise BadSignature(
             "the headers webhook-id, webhook-timestamp and webhook-signature are needed"
         ) from error
-    if abs(now_s - timestamp_s) > TOLERANCE_S:
+    if abs(int(now_s) - timestamp_s) > TOLERANCE_S:
         raise BadSignature(
             f"webhook-timestamp {timestamp_s} is more than {TOLERANCE_S} s from our clock"
         )

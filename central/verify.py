@@ -8,10 +8,11 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 
-from central import outbox
+from central import confirmed, outbox
 
 #: A hold that is over may wait this long for the sweeper.
 SWEEP_GRACE_US = 60 * 1_000_000
@@ -134,7 +135,9 @@ def run(reader: Engine) -> list[Finding]:
 
 def findings(connection: Connection) -> list[Finding]:
     """Return every violation that this transaction sees."""
-    return [*_queries(connection), *_announced(connection), *_feed(connection)]
+    shops = (Finding("V11", sentence) for sentence in confirmed.wrong(connection))
+    found = [*_queries(connection), *_announced(connection), *_feed(connection)]
+    return found + list(islice(shops, FINDINGS_MAX))
 
 
 def _queries(connection: Connection) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from shops import Call
 
@@ -28,6 +29,11 @@ class FakeShopify:
     bucket: float = 2_000.0
     restore_per_s: float = 100.0
     cost: float = 10.0
+    #: SKUs that it does not let anybody set.
+    refused: set[str] = field(default_factory=set)
+    #: Tokens that it gave for a day to an app with the right id and secret, and their number.
+    tokens: set[str] = field(default_factory=set)
+    logins: int = 0
     keys: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     stale: int = 0
     throttled: int = 0
@@ -36,9 +42,11 @@ class FakeShopify:
 
     def answer(self, call: Call) -> Reply:
         """Answer one request."""
+        if call.path == "/admin/oauth/access_token" and call.method == "POST":
+            return self._log_in(call)
         if call.path != "/admin/api/2026-04/graphql.json" or call.method != "POST":
             return _reply(404, {"errors": "Not Found"})
-        if call.headers.get("x-shopify-access-token") != TOKEN:
+        if call.headers.get("x-shopify-access-token") not in (TOKEN, *self.tokens):
             return _reply(401, {"errors": "[API] Invalid API key or access token"})
         if not self._pay():
             self.throttled += 1
@@ -48,6 +56,16 @@ class FakeShopify:
         query, variables = asked["query"], asked["variables"]
         data = self._set(query, variables) if "mutation" in query else self._find(variables)
         return _reply(200, {"data": data, "extensions": self._extensions()})
+
+    def _log_in(self, call: Call) -> Reply:
+        assert call.headers["content-type"] == "application/x-www-form-urlencoded"
+        asked = dict(parse_qsl(call.body.decode()))
+        if asked != {"grant_type": "client_credentials", "client_id": KEY, "client_secret": SECRET}:
+            return _reply(400, {"error": "invalid_client"})
+        self.logins += 1
+        token = f"day-{self.logins}"
+        self.tokens.add(token)
+        return _reply(200, {"access_token": token, "scope": "x", "expires_in": 86_399})
 
     def _pay(self) -> bool:
         now_s = time.monotonic()
@@ -108,6 +126,10 @@ class FakeShopify:
     def _errors(self, place: int, each: Mapping[str, Any]) -> list[dict[str, Any]]:
         assert "changeFromQuantity" in each, "required since 2026-04"
         assert each["locationId"] == LOCATION
+        if _sku(each) in self.refused:
+            path = ["input", "quantities", str(place), "inventoryItemId"]
+            message = "The specified inventory item is not stocked at the location."
+            return [{"field": path, "code": "ITEM_NOT_STOCKED_AT_LOCATION", "message": message}]
         if self.levels[_sku(each)] == each["changeFromQuantity"]:
             return []
         self.stale += 1

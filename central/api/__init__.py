@@ -12,12 +12,14 @@ from central.api import (  # fmt: skip
     changes,
     corrections,
     history,
+    hooks,
     houses,
     ingress,
     levels,
     lots,
     orders,
     promises,
+    shop_orders,
     stock,
     webhooks,
 )
@@ -27,6 +29,7 @@ from central.api.door import Door
 from central.api.limits import Limits
 from central.api.problems import RESPONSES, explain_errors
 from central.api.words import describe
+from central.channel_config import Channel
 from central.guarded_http import Network
 from central.writer import Writer
 
@@ -42,13 +45,15 @@ Lists answer `items` and `next`; send `next` back as `after`. More in docs/api.m
 class Settings:
     """How the door is kept. `token` may do everything; `rate_per_s` 0 sets no rate.
 
-    `callable_networks` are those of our own that a webhook may lie in.
+    `callable_networks` are those of our own that a webhook may lie in, `channels` the shops that
+    may tell us of orders.
     """
 
     version: str
     token: str | None = None
     rate_per_s: float = 0.0
     callable_networks: Sequence[Network] = ()
+    channels: Sequence[Channel] = ()
 
 
 def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None = None) -> FastAPI:
@@ -63,6 +68,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
     explain_errors(app)
     app.add_middleware(Limits, rate_per_s=settings.rate_per_s)
     door = Door(writer, reader, Access(reader, settings.token))
+    channels = {channel.name: channel for channel in settings.channels}
 
     @app.get("/healthz", tags=["health"])
     def health() -> dict[str, str]:
@@ -83,6 +89,8 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         levels.routes(door),
         lots.routes(door),
         webhooks.routes(door, settings.callable_networks),
+        hooks.routes(door, channels),
+        shop_orders.routes(door, channels),
     ):
         app.include_router(router)
     describe(app)

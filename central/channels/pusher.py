@@ -9,29 +9,35 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Engine, and_, bindparam, or_, select
+from sqlalchemy import Engine
 
-from central import database, retry, schema
-from central.alerts import Concern
+from central import database
+from central.alerts import Announcement, Concern
+from central.channels import push_list
 from central.channels.order_events import Unusable
-from central.channels.shops import Busy, Result, Shop, Wanted
+from central.channels.push_list import Due
+from central.channels.shops import Busy, Result, Shop
 from central.guarded_http import Forbidden
 from central.writer import Transaction, Writer
 from wire.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-#: What the shop does not have, or did not take, is tried again after this.
-_AGAIN_US = 600 * 1_000_000
-#: Somebody bought there a moment ago, and the order is on its way to us.
-_STALE_US = 1_000_000
+#: What is to be tried again is looked for this often, if nothing else is to be done.
 _LOOK_S = 1.0
-#: Failures in a row after which a person is told.
-_FAILURES_TOLD = 3
+#: A shop that fails is asked again after 1, 2, 4 ... seconds, at the longest after a minute: what
+#: it sells meanwhile may be gone.
+_PAUSE_MAX_S = 60.0
+_FAILURES_COUNTED = 10
+#: A person is told when a shop has been failing for this long.
+TOLD_AFTER_S = 60.0
+#: Somebody may have closed the alert meanwhile.
+_TOLD_AGAIN_S = 600.0
+#: Everything is compared with what the shop confirmed at the start, and then this often.
+_SWEEP_S = 3_600.0
 
 
 @dataclass
@@ -44,85 +50,137 @@ class Pusher:
     writer: Writer
     reader: Engine
     rng: random.Random = field(default_factory=random.Random)
+    told_after_s: float = TOLD_AFTER_S
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    #: SKUs that changed and were not pushed since: no more than there are items.
+    _changed: set[str] = field(default_factory=set)
+    #: SKUs of the call under way; they are looked at again unless it goes well.
+    _flying: set[str] = field(default_factory=set)
+    #: Where the sweep stands, and when the next one begins.
+    _after: int | None = 0
+    _sweep_at_s: float = 0.0
+    _failures: int = 0
+    _failing_since_s: float | None = None
+    _told_at_s: float | None = None
+    #: After a start an alert of our predecessor may be open.
+    _may_settle: bool = True
 
-    def wake(self) -> None:
-        """Something changed."""
-        self._news.set()
+    def __post_init__(self) -> None:
+        self._list = push_list.List(self.channel, self.site, self.shop.most)
+
+    def offer(self, rows: Iterable[Announcement]) -> None:
+        """Take changes that were committed; those of other sites, and alerts, are not for us."""
+        mine = {row.key[1] for row in rows if row.channel == "availability" and self._is_ours(row)}
+        if mine:
+            self._changed |= mine
+            self._news.set()
+
+    def _is_ours(self, row: Announcement) -> bool:
+        return row.key[0] == self.site
 
     async def run(self) -> None:
         """Push until cancelled."""
-        failures = 0
         while True:
             self._news.clear()
-            wait_s = _LOOK_S
             try:
                 if await self._push():
-                    wait_s = 0.0
-                if failures:
-                    failures = 0
-                    await self._tell(None)
+                    continue
+            except Unavailable as error:  # our own database: it is not the shop's fault
+                log.warning("channel %s: %s", self.channel, error)
             except Busy as busy:
-                wait_s = busy.wait_s
-                await asyncio.sleep(wait_s)
-            except (OSError, Unusable, Forbidden, Unavailable) as error:
-                failures = min(failures + 1, len(retry.SCHEDULE_S) - 1)
-                wait_s = retry.delay_s(failures, self.rng.random()) or retry.SCHEDULE_S[-1]
-                log.warning("channel %s: %s; again in %.0f s", self.channel, error, wait_s)
-                if failures == _FAILURES_TOLD:
-                    await self._tell(str(error))
-                await asyncio.sleep(wait_s)
+                await self._wait(str(busy), busy.wait_s)
+                continue
+            except (OSError, Unusable, Forbidden) as error:
+                pause_s = min(_PAUSE_MAX_S, 2.0**self._failures) * (1 + self.rng.random() / 10)
+                self._failures = min(self._failures + 1, _FAILURES_COUNTED)
+                log.warning("channel %s: %s; again in %.0f s", self.channel, error, pause_s)
+                await self._wait(str(error) or type(error).__name__, pause_s)
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(_LOOK_S):
                     await self._news.wait()
 
+    async def _wait(self, why: str, pause_s: float) -> None:
+        """Leave the shop alone for a while; have a person know when that goes on for long."""
+        now_s = time.monotonic()
+        self._failing_since_s = self._failing_since_s or now_s
+        since_s = self._failing_since_s if self._told_at_s is None else self._told_at_s
+        after_s = self.told_after_s if self._told_at_s is None else _TOLD_AGAIN_S
+        if now_s + pause_s - since_s >= after_s:
+            await self._tell(why)
+        await asyncio.sleep(pause_s)
+
     async def _push(self) -> bool:
-        """Push what the shop lacks; return whether there may be more."""
-        rows = await asyncio.to_thread(self._due)
-        if not rows:
-            return False
-        wanted = [
-            Wanted(row.sku, _quantity(row), row.remote_id or None, row.parent, row.known)
-            for row in rows
-        ]
-        results = await self.shop.push(wanted)
-        by_sku = {row.sku: row for row in rows}
-        await self.writer.submit(lambda tx: self._keep(tx, by_sku, results))
-        return len(rows) == self.shop.most and any(result.done for result in results)
+        """Push what the shop lacks, as much as one call takes; return whether there may be more."""
+        due, more = await asyncio.to_thread(self._look)
+        if not due:
+            self._flying = set()
+            return more
+        results = await self.shop.push([each.wanted for each in due.values()])
+        await self.writer.submit(lambda tx: self._note(tx, due, results))
+        self._flying = set()
+        self._failures, self._failing_since_s = 0, None
+        if self._told_at_s is not None or self._may_settle:
+            await self._tell(None)
+        return True
 
-    def _due(self) -> Sequence[Any]:
+    def _look(self) -> tuple[dict[str, Due], bool]:
+        """Return what to push by SKU, and whether there is more."""
+        most = self.shop.most
+        self._changed |= self._flying
+        self._flying = {self._changed.pop() for _ in range(min(most, len(self._changed)))}
         now_us = time.time_ns() // 1_000
+        found: dict[str, Due] = {}
         with database.asking(self.reader) as connection:
-            values = {
-                "channel": self.channel, "site": self.site, "now": now_us, "most": self.shop.most,
-            }  # fmt: skip
-            return connection.execute(_DUE, values).all()
+            if self._flying:
+                self._add(found, self._list.changed(connection, self._flying, now_us))
+            if len(found) < most:
+                self._add(found, self._list.again(connection, now_us))
+            self._begin_sweep()
+            if len(found) < most and self._after is not None:
+                rows, self._after = self._list.sweep(connection, self._after, now_us)
+                self._add(found, rows)
+        kept = dict(list(found.items())[:most])
+        self._changed |= found.keys() - kept.keys()
+        self._flying |= kept.keys()
+        return kept, bool(self._changed) or self._after is not None
 
-    def _keep(self, tx: Transaction, rows: Mapping[str, Any], results: Sequence[Result]) -> None:
-        kept = [
-            {
-                "channel": self.channel,
-                "item": rows[result.sku].item,
-                "site": rows[result.sku].site,
-                "remote_id": result.remote_id or "",
-                "parent": result.parent,
-                "known": result.known,
-                "ver": rows[result.sku].ver if result.done else rows[result.sku].confirmed or 0,
-                "next_us": 0 if result.done else tx.now_us + _wait_us(result),
-                "note": result.note,
-            }
-            for result in sorted(results, key=lambda result: int(rows[result.sku].item))
-        ]
-        if kept:
-            tx.connection.execute(_keep_statement(tx.connection.dialect.name), kept)
+    def _begin_sweep(self) -> None:
+        now_s = time.monotonic()
+        if self._after is None and now_s >= self._sweep_at_s:
+            self._after = 0
+        if self._after == 0:
+            self._sweep_at_s = now_s + _SWEEP_S
+
+    def _add(self, found: dict[str, Due], rows: Iterable[Due]) -> None:
+        for row in rows:
+            found.setdefault(row.wanted.sku, row)
+
+    def _note(self, tx: Transaction, due: Mapping[str, Due], results: Sequence[Result]) -> None:
+        self._list.keep(tx, due, results)
+        for result in results:
+            if result.refused:
+                tx.books.raise_alert(self._item_concern(result))
+
+    def _item_concern(self, result: Result) -> Concern:
+        return Concern(
+            "delivery_failing",
+            push_list.item_ref(self.channel, result.sku),
+            "warning",
+            f"{self.channel} does not take the stock of {result.sku}: {result.note}",
+            "It goes on selling what it knew of it. Put the product right in the shop; it is tried "
+            "again every half hour.",
+            self.site,
+        )
 
     async def _tell(self, error: str | None) -> None:
+        """Have a person know that the shop fails, or that it does no more."""
         ref = f"channel:{self.channel}"
 
         def tell(tx: Transaction) -> None:
             if error is None:
-                tx.books.settle("delivery_failing", ref)
-            else:
+                tx.books.settle(push_list.FAILING, ref)
+            elif not tx.books.watch.is_open(push_list.FAILING, ref):
                 concern = Concern(
                     "delivery_failing",
                     ref,
@@ -136,49 +194,5 @@ class Pusher:
 
         with contextlib.suppress(Unavailable):
             await self.writer.submit(tell)
-
-
-def _quantity(row: Any) -> int:
-    return max(0, int(row.on_hand - row.reserved - row.safety))
-
-
-def _wait_us(result: Result) -> int:
-    return _STALE_US if result.remote_id else _AGAIN_US
-
-
-_avail, _listing = schema.avail, schema.listing
-#: :channel, :site, :now, :most -> rows whose newest version the shop has not confirmed.
-_DUE = (
-    select(
-        _avail, schema.item.c.sku, _listing.c.remote_id, _listing.c.parent, _listing.c.known,
-        _listing.c.ver.label("confirmed"),
-    )
-    .join(schema.item, schema.item.c.id == _avail.c.item)
-    .join(schema.site, schema.site.c.id == _avail.c.site)
-    .outerjoin(
-        _listing,
-        and_(
-            _listing.c.channel == bindparam("channel"),
-            _listing.c.item == _avail.c.item,
-            _listing.c.site == _avail.c.site,
-        ),
-    )
-    .where(
-        schema.site.c.code == bindparam("site"),
-        or_(_listing.c.ver.is_(None), _listing.c.ver < _avail.c.ver),
-        or_(_listing.c.next_us.is_(None), _listing.c.next_us <= bindparam("now")),
-    )
-    .order_by(_avail.c.item)
-    .limit(bindparam("most"))
-)  # fmt: skip
-
-
-def _keep_statement(dialect: str) -> Any:
-    return database.upsert(
-        dialect,
-        _listing,
-        ("channel", "item", "site"),
-        lambda new: {
-            name: new[name] for name in ("remote_id", "parent", "known", "ver", "next_us", "note")
-        },
-    )
+            self._told_at_s = None if error is None else time.monotonic()
+            self._may_settle = False

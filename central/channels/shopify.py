@@ -1,7 +1,7 @@
 """Shopify: its webhooks, and the GraphQL calls that set what it may sell. Pure.
 
 Webhooks are signed with the app's secret over the raw body (X-Shopify-Hmac-Sha256, base64); the
-shop sends one again, under the same X-Shopify-Event-Id, until it is answered within five seconds.
+shop sends one again until it is answered within five seconds.
 Quantities are set by compare-and-set: each names the quantity it replaces (changeFromQuantity,
 required since API version 2026-04), and the whole call carries a key against doubles.
 """
@@ -14,7 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from central.channels.order_events import OrderEvent, Unsigned, Unusable, lines_of
+from central.channels.order_events import (
+    OrderEvent,
+    OrderStep,
+    Unsigned,
+    Unusable,
+    lines_of,
+    moment_of,
+    number_of,
+    text_of,
+)
 
 API_VERSION = "2026-04"
 #: Quantities that one call may set.
@@ -59,38 +68,52 @@ class Throttled(Exception):
     wait_s: float
 
 
-def read(headers: Mapping[str, str], body: bytes, secrets: list[str]) -> list[OrderEvent]:
+def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> list[OrderEvent]:
     """Return what a webhook says; raise Unsigned or Unusable. Other topics say nothing."""
     given = headers.get("x-shopify-hmac-sha256", "")
     rights = (base64.b64encode(hmac.digest(s.encode(), body, hashlib.sha256)) for s in secrets)
     if not any(hmac.compare_digest(right, given.encode()) for right in rights):
         raise Unsigned("X-Shopify-Hmac-Sha256 is not the signature of this body with our secret")
     try:
-        order = json.loads(body)
-        identity = headers.get("x-shopify-event-id") or headers.get("x-shopify-webhook-id") or ""
-        return _said(headers.get("x-shopify-topic", ""), order, identity)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return _said(headers.get("x-shopify-topic", ""), json.loads(body))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unusable(f"this is no order of Shopify: {error!r}") from error
 
 
-def _said(topic: str, order: dict[str, Any], identity: str) -> list[OrderEvent]:
+def _said(topic: str, order: dict[str, Any]) -> list[OrderEvent]:
+    # An order is created and cancelled once, a fulfillment created once. Their own numbers are in
+    # what is signed; the ids of the headers are not, and differ between two subscriptions.
     match topic:
-        case "orders/create":
-            if order.get("cancelled_at"):
-                return []
-            lines = [
-                (line.get("sku"), line.get("current_quantity", line["quantity"]))
-                for line in order["line_items"]
-                if line.get("requires_shipping", True)
-            ]
-            return [OrderEvent(identity, "approved", str(order["id"]), lines_of(lines))]
-        case "orders/cancelled":
-            return [OrderEvent(identity, "cancelled", str(order["id"]), {})]
+        case "orders/create" | "orders/cancelled":
+            ref, label = number_of(order["id"]), text_of(order.get("name") or order["id"])
+            step: OrderStep = "approved" if topic == "orders/create" else "cancelled"
+            lines: dict[str, int] = {}
+            moment = order.get("cancelled_at")
+            if step == "approved":
+                if moment:
+                    return []  # it was over before we heard of it
+                moment, lines = order.get("created_at"), _lines(order["line_items"])
+                if not lines:
+                    return []  # gift cards and services only
+            at_us = moment_of(moment)
+            return [OrderEvent(f"{step}:{ref}", step, ref, lines, at_us=at_us, label=label)]
         case "fulfillments/create" if order.get("status") in ("success", "pending", "open"):
-            lines = [(line.get("sku"), line["quantity"]) for line in order["line_items"]]
-            return [OrderEvent(identity, "shipped", str(order["order_id"]), lines_of(lines))]
+            lines, ref = _lines(order["line_items"]), number_of(order["order_id"])
+            identity, at_us = (
+                f"shipped:{number_of(order['id'])}",
+                moment_of(order.get("created_at")),
+            )
+            return [OrderEvent(identity, "shipped", ref, lines, at_us=at_us)] if lines else []
         case _:
             return []
+
+
+def _lines(found: Any) -> dict[str, int]:
+    return lines_of(
+        (line.get("sku"), line.get("current_quantity", line["quantity"]), line.get("title"))
+        for line in found
+        if line.get("requires_shipping", True)
+    )
 
 
 def find_call(skus: Sequence[str], location: str) -> dict[str, Any]:

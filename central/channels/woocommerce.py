@@ -19,6 +19,9 @@ from central.channels.order_events import (
     Unsigned,
     Unusable,
     lines_of,
+    moment_of,
+    number_of,
+    text_of,
 )
 
 #: Products that one batch may change.
@@ -29,6 +32,7 @@ _STEPS: dict[str, OrderStep] = {
     "completed": "shipped",
     "cancelled": "cancelled",
     "failed": "cancelled",
+    "refunded": "cancelled",  # of what was not sent; what comes back is another matter
     "trash": "cancelled",
 }
 _TOPICS = ("order.created", "order.updated", "order.restored")
@@ -44,7 +48,7 @@ class Product:
     quantity: int | None
 
 
-def read(headers: Mapping[str, str], body: bytes, secrets: list[str]) -> list[OrderEvent]:
+def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> list[OrderEvent]:
     """Return what a webhook says; raise Unsigned or Unusable. Other topics say nothing."""
     if not headers.get("x-wc-webhook-topic") and body.startswith(b"webhook_id="):
         return []  # the ping that a new webhook is saved with; it is not signed
@@ -56,19 +60,40 @@ def read(headers: Mapping[str, str], body: bytes, secrets: list[str]) -> list[Or
     try:
         order = json.loads(body)
         if topic == "order.deleted":
-            return [_event(order, "cancelled", {})]
+            ref = number_of(order["id"])
+            # It says when of nothing, and may be restored and deleted again.
+            identity = f"{ref}:deleted:{headers.get('x-wc-webhook-delivery-id', '')}"
+            return [OrderEvent(text_of(identity), "cancelled", ref, {}, label=ref)]
         step = _STEPS.get(order["status"]) if topic in _TOPICS else None
-        if step is None:
-            return []
-        lines = lines_of([(line.get("sku"), line["quantity"]) for line in order["line_items"]])
-        return [_event(order, step, lines if step == "approved" else {})]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return [] if step is None else _said(order, step)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unusable(f"this is no order of WooCommerce: {error!r}") from error
 
 
-def _event(order: Mapping[str, Any], step: OrderStep, lines: Mapping[str, int]) -> OrderEvent:
-    # Steps of an order are few, and the shop sends each of them many times over.
-    return OrderEvent(f"{order['id']}:{step}", step, str(order["id"]), lines)
+def _said(order: Mapping[str, Any], step: OrderStep) -> list[OrderEvent]:
+    lines = {} if step == "cancelled" else _lines(order["line_items"])
+    if not lines and step != "cancelled":
+        return []
+    # A payment that failed is often tried again: failed, then processing. So the state that the
+    # order has is the one changed last, and one state may come several times.
+    changed = order.get("date_modified_gmt") or order.get("date_created_gmt")
+    happened = (order.get("date_completed_gmt") or changed) if step == "shipped" else changed
+    ref = number_of(order["id"])
+    return [
+        OrderEvent(
+            text_of(f"{ref}:{step}:{changed}"),
+            step,
+            ref,
+            lines,
+            whole=True,
+            at_us=moment_of(happened),
+            label=text_of(order.get("number") or ref),
+        )
+    ]
+
+
+def _lines(found: Any) -> dict[str, int]:
+    return lines_of((line.get("sku"), line["quantity"], line.get("name")) for line in found)
 
 
 def find_path(sku: str) -> str:
