@@ -32,6 +32,10 @@ def _partial(name: str, where: str, *columns: Column[Any], unique: bool = False)
     Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
+def _numbers(*names: str) -> list[Column[Any]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
 meta = Table(
     "meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False)
 )
@@ -193,10 +197,7 @@ avail = Table(
     metadata,
     Column("item", Integer, ForeignKey("item.id"), primary_key=True),
     Column("site", Integer, ForeignKey("site.id"), primary_key=True),
-    Column("on_hand", BigInteger, nullable=False),
-    Column("reserved", BigInteger, nullable=False),
-    Column("safety", BigInteger, nullable=False),
-    Column("ver", BigInteger, nullable=False),
+    *_numbers("on_hand", "reserved", "safety", "ver"),
     Column("low_stock", BigInteger, nullable=True),  # a person is told at or below this
     CheckConstraint("reserved >= 0", name="avail_reserved_not_negative"),
 )
@@ -250,10 +251,7 @@ reservation_line = Table(
     Column("qty", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     # The availability row right after the grant: proof that nothing was oversold at that moment.
-    Column("g_on_hand", BigInteger, nullable=False),
-    Column("g_reserved", BigInteger, nullable=False),
-    Column("g_safety", BigInteger, nullable=False),
-    Column("g_ver", BigInteger, nullable=False),
+    *_numbers("g_on_hand", "g_reserved", "g_safety", "g_ver"),
     Column("g_buffer", BigInteger, nullable=False, server_default="0"),
     Column("g_oversell", BigInteger, nullable=False, server_default="0"),
     Column("capped", Integer, nullable=False, server_default="0"),  # 1: counts in channel_item.used
@@ -285,6 +283,13 @@ outbox = Table(
 )
 _partial("outbox_feed", "feed_seq IS NOT NULL", outbox.c.feed_seq, unique=True)
 _partial("outbox_waiting", "feed_seq IS NULL", outbox.c.id)
+
+told = Table(
+    "told",  # what the last announcement said of a row, once that has left the feed
+    metadata,
+    Column("agg_key", Text, primary_key=True),  # as in the outbox
+    *_numbers("on_hand", "reserved", "safety", "ver"),
+)
 
 alert = Table(
     "alert",
