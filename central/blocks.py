@@ -1,11 +1,12 @@
 """Digests of the journal's rows, by which it is noticed when rows that never change did.
 
 The rows of an append-only table are taken in blocks of so many numbers each. A block is read once
-when it is full, and again in its turn.
+when it is full, and again in its turn; the rest, which fills no block yet, is read in each run.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
@@ -15,34 +16,47 @@ SIZES = {"entry": 20_000, "event": 4_000}
 #: more often: at least one is read in each run.
 ROUND_RUNS = 720
 
-Digests = dict[str, list[str]]
 
-
-def of_block(connection: Connection, table: str, block: int) -> str:
-    """Return the digest of all columns of a block's rows."""
-    size = SIZES[table]
+def of_rows(connection: Connection, table: str, after: int, upto: int) -> str:
+    """Return the digest of all columns of the rows with numbers above `after`, up to `upto`."""
     query = text(f"SELECT * FROM {table} WHERE id > :after AND id <= :upto ORDER BY id")
     digest = hashlib.blake2b(digest_size=16)
-    for row in connection.execute(query, {"after": block * size, "upto": (block + 1) * size}):
+    for row in connection.execute(query, {"after": after, "upto": upto}):
         digest.update(repr(tuple(row)).encode())
     return digest.hexdigest()
 
 
-def full(table: str, upto: int) -> int:
-    """Return how many blocks are full with the rows up to a number."""
-    return upto // SIZES[table]
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The digests of a table's rows up to the number `upto`: of full blocks, and of the rest."""
+
+    blocks: list[str] = field(default_factory=list)
+    upto: int = 0
+    rest: str = ""
+
+
+def advance(connection: Connection, table: str, before: Digests, upto: int) -> Digests:
+    """Return the digests up to another row: blocks that became full are read once."""
+    size = SIZES[table]
+    new = range(len(before.blocks), upto // size)
+    full = [of_rows(connection, table, n * size, (n + 1) * size) for n in new]
+    blocks = before.blocks + full
+    return Digests(blocks, upto, of_rows(connection, table, len(blocks) * size, upto))
 
 
 def compare(
-    connection: Connection, table: str, digests: list[str], blocks: Iterable[int]
+    connection: Connection, table: str, before: Digests, blocks: Iterable[int]
 ) -> Iterator[str]:
-    """Read blocks again; yield a sentence for each that is not what it was."""
+    """Read some blocks again, and the rest; yield a sentence for each that is not what it was."""
     size = SIZES[table]
-    for block in blocks:
-        if of_block(connection, table, block) != digests[block]:
+    spans = [(n * size, (n + 1) * size, before.blocks[n]) for n in blocks]
+    if before.rest:
+        spans.append((len(before.blocks) * size, before.upto, before.rest))
+    for after, upto, digest in spans:
+        if of_rows(connection, table, after, upto) != digest:
             yield (
-                f"rows {block * size + 1} to {(block + 1) * size} of the table {table} were "
-                "verified before and are not the same any more: some were changed or removed"
+                f"rows {after + 1} to {upto} of the table {table} were verified before and are "
+                "not the same any more: some were changed or removed"
             )
 
 

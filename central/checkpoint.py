@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from central import blocks, database, marks, sums
+from central.blocks import Digests
 from central.verify import Since
 
 _FORMAT = 1
@@ -43,7 +44,9 @@ class Checkpoint:
     runs: int
     since: Since
     sums: Mapping[int, int]
-    digests: blocks.Digests = field(default_factory=lambda: {table: [] for table in blocks.SIZES})
+    digests: Mapping[str, Digests] = field(
+        default_factory=lambda: {table: Digests() for table in blocks.SIZES}
+    )
 
 
 def ledger_of(connection: Connection) -> str:
@@ -72,11 +75,10 @@ def advance(connection: Connection, before: Checkpoint, now_us: int) -> Checkpoi
         _settled(connection, "outbox", was.outgoing, now_us),
         marks.recorded(connection, was.events, events, was.streams),
     )
-    digests = {}
-    for table, upto in (("entry", entries), ("event", events)):
-        known = before.digests.get(table, [])
-        new = range(len(known), blocks.full(table, upto))
-        digests[table] = [*known, *(blocks.of_block(connection, table, n) for n in new)]
+    digests = {
+        table: blocks.advance(connection, table, before.digests[table], upto)
+        for table, upto in (("entry", entries), ("event", events))
+    }
     totals = sums.of_entries(connection, before.sums, was.entries, entries)
     return Checkpoint(ledger_of(connection), now_us, before.runs + 1, since, totals, digests)
 
@@ -101,7 +103,8 @@ def load(path: Path) -> Checkpoint | None:
         since = said.pop("since")
         since["streams"] = {int(key): n for key, n in since["streams"].items()}
         totals = {int(key): n for key, n in said.pop("sums").items()}
-        return Checkpoint(since=Since(**since), sums=totals, **said)
+        digests = {table: Digests(**each) for table, each in said.pop("digests").items()}
+        return Checkpoint(since=Since(**since), sums=totals, digests=digests, **said)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:

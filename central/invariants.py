@@ -86,7 +86,6 @@ _JOURNAL = (
         f"SELECT v.id AS event, v.kind, v.seq, v.stream FROM settlement t JOIN "
         f"{_EVENT_OF.format('t')} WHERE t.status = 'applied' AND v.kind IN {_MOVING} "
         f"AND NOT {_POSTED}",
-        When.FULL,
     ),
     Check(
         "V1",
@@ -108,7 +107,6 @@ _JOURNAL = (
         "event {seq} of {stream} was settled ({status}), but never was a held event",
         "SELECT t.seq, t.stream, t.status FROM settlement t LEFT JOIN "
         f"{_EVENT_OF.format('t')} WHERE v.id IS NULL OR v.status <> 'held'",
-        When.FULL,
     ),
     Check(
         "V1",

@@ -45,7 +45,7 @@ def since_checkpoint(reader: Engine, path: Path, now_us: int, *, everything: boo
             known = None
         before = known or checkpoint.nothing(connection)
         whole = everything or known is None
-        found = list(_whole(connection, before) if whole else _news(connection, before))
+        found = list(everything_again(connection, before) if whole else news(connection, before))
         entries = connection.execute(text("SELECT COALESCE(MAX(id), 0) FROM entry")).scalar_one()
         proof = Proof(found, whole, int(entries), why)
         after = None if found else checkpoint.advance(connection, before, now_us)
@@ -54,19 +54,20 @@ def since_checkpoint(reader: Engine, path: Path, now_us: int, *, everything: boo
     return proof
 
 
-def _whole(connection: Connection, before: Checkpoint) -> Iterator[Finding]:
+def everything_again(connection: Connection, before: Checkpoint) -> Iterator[Finding]:
     """Look at everything, and compare it with what was proven before."""
     yield from verify.findings(connection)
     yield from _ends(connection, before)
     for table, digests in before.digests.items():
-        again = blocks.compare(connection, table, digests, range(len(digests)))
+        again = blocks.compare(connection, table, digests, range(len(digests.blocks)))
         yield from (Finding(JOURNAL, sentence) for sentence in again)
     old = sums.of_entries(connection, {}, 0, before.since.entries)
     if any(old.get(key, 0) != before.sums.get(key, 0) for key in old.keys() | before.sums.keys()):
         yield Finding(JOURNAL, f"{_upto(before)} do not add up to what they did before")
 
 
-def _news(connection: Connection, before: Checkpoint) -> Iterator[Finding]:
+def news(connection: Connection, before: Checkpoint) -> Iterator[Finding]:
+    """Look at what came since, at all sums, and at the old rows whose turn it is."""
     ends = list(_ends(connection, before))
     yield from ends
     if ends:
@@ -77,7 +78,7 @@ def _news(connection: Connection, before: Checkpoint) -> Iterator[Finding]:
     if off.all:
         yield from _narrowed(connection, before, off)
     for table, digests in before.digests.items():
-        turn = blocks.turn(before.runs, len(digests))
+        turn = blocks.turn(before.runs, len(digests.blocks))
         again = blocks.compare(connection, table, digests, turn)
         yield from (Finding(JOURNAL, sentence) for sentence in again)
 

@@ -20,19 +20,15 @@ _RECEIVED = "(SELECT MIN(id) FROM event WHERE kind = 'receive')"
 
 @dataclass(frozen=True)
 class Corruption:
-    """`statements` that plant it, and words that the finding of `invariant` must say.
-
-    `is_new` is false when only a look at everything finds it, once the ledger was proven before.
-    """
+    """`statements` that plant it, and words that the finding of `invariant` must say."""
 
     invariant: str
     statements: tuple[str, ...]
     names: tuple[str, ...]
-    is_new: bool = True
 
 
-def _one(invariant: str, statement: str, *names: str, is_new: bool = True) -> Corruption:
-    return Corruption(invariant, (statement,), names, is_new)
+def _one(invariant: str, statement: str, *names: str) -> Corruption:
+    return Corruption(invariant, (statement,), names)
 
 
 CORRUPTIONS = {
@@ -58,7 +54,7 @@ CORRUPTIONS = {
         ("INSERT INTO settlement (stream, seq, status, who, fields, note, at_us) SELECT stream, "
          "seq, 'applied', 'x', '{}', '', 0 FROM (SELECT DISTINCT stream, seq FROM held) h",
          "DELETE FROM held"),
-        ("settled as applied", "of gate"), is_new=False,
+        ("settled as applied", "of gate"),
     ),
     "a held event that is forgotten": _one(
         "V1", "DELETE FROM held", "neither waits for a person nor has ended", "of gate",
@@ -73,12 +69,12 @@ CORRUPTIONS = {
         "V1",
         "INSERT INTO settlement (stream, seq, status, who, fields, note, at_us) "
         "SELECT stream, seq, 'dismissed', 'x', '{}', '', 0 FROM event WHERE kind = 'count'",
-        "never was a held event", is_new=False,
+        "never was a held event",
     ),
     "one line twice": Corruption(
         "V1", ("DROP INDEX entry_identity", ENTRY.format(line="line", qty="qty", id=_FIRST,
                                                         reverses="NULL")),
-        ("2 entries are line 0 of event 1 of gate",), is_new=False,
+        ("2 entries are line 0 of event 1 of gate",),
     ),
     "goods from nowhere": _one(
         "V2", "UPDATE stock SET qty = qty + 1 WHERE qty > 0", "VALVE: all places together hold",
@@ -96,7 +92,7 @@ CORRUPTIONS = {
     ),
     "a count that nobody made": _one(
         "V3", "UPDATE stock SET count_us = 5 WHERE loc = (SELECT id FROM location "
-        "WHERE code = 'A-1')", "VALVE at A-1", "last counted at 5 us", is_new=False,
+        "WHERE code = 'A-1')", "VALVE at A-1", "last counted at 5 us",
     ),
     "on hand beside its stock": _one(
         "V4", "UPDATE avail SET on_hand = on_hand + 1", "VALVE at main", "on_hand says 5",
@@ -114,7 +110,6 @@ CORRUPTIONS = {
     ),
     "done without shipping": _one(
         "V6", "UPDATE reservation SET state = 'done'", "VALVE: 0 of 1 shipped, and it is done",
-        is_new=False,
     ),
     "shipped without entries": _one(
         "V6", "UPDATE reservation_line SET done = 1", "line says 1 shipped, its entries say 0",
@@ -132,7 +127,7 @@ CORRUPTIONS = {
          "created_us, expires_us, order_ref, answer FROM reservation",
          "INSERT INTO reservation_line SELECT res + 1, item, qty, done, g_on_hand, g_reserved, "
          "g_safety, g_ver, g_buffer, g_oversell, capped FROM reservation_line"),
-        ("VALVE at main: 2 promises", "version"), is_new=False,
+        ("VALVE at main: 2 promises", "version"),
     ),
     "a shortage nobody was told of": _one(
         "V8", "UPDATE avail SET on_hand = 0", "1 are promised of 0 on hand", "VALVE at main",
@@ -146,19 +141,19 @@ CORRUPTIONS = {
         "V9",
         ("DROP INDEX entry_reversed",
          *(ENTRY.format(line=n, qty="qty", id=_FIRST, reverses="id") for n in (7, 8))),
-        ("was taken back 2 times",), is_new=False,
+        ("was taken back 2 times",),
     ),
     "an announcement of other numbers": _one(
         "V10",
         "UPDATE outbox SET body = REPLACE(body, '\"on_hand\":4', '\"on_hand\":9')",
-        "VALVE at main: its row says 4 on hand", "announced was 9 on hand", is_new=False,
+        "VALVE at main: its row says 4 on hand", "announced was 9 on hand",
     ),
     "a row that changed in silence": _one(
-        "V10", "UPDATE avail SET ver = ver + 1", "VALVE at main", "announced was", is_new=False,
+        "V10", "UPDATE avail SET ver = ver + 1", "VALVE at main", "announced was",
     ),
     "a row of which nothing was told": _one(
         "V10", "DELETE FROM outbox WHERE channel = 'availability'", "VALVE at main",
-        "nothing was ever announced", is_new=False,
+        "nothing was ever announced",
     ),
     "a hole in the feed": _one(
         "V10", "DELETE FROM outbox WHERE feed_seq = 2", "change feed goes from 1 to",
@@ -173,7 +168,7 @@ CORRUPTIONS = {
     ),
     "a share used by nobody": _one(
         "V13", "UPDATE reservation_line SET capped = 1", "VALVE at main, channel web",
-        "used says 0, its promises say 1", is_new=False,
+        "used says 0, its promises say 1",
     ),
     "a stock row that is gone": _one(
         "V14", "DELETE FROM stock WHERE loc = (SELECT id FROM location WHERE code = 'A-1')",
@@ -185,7 +180,7 @@ CORRUPTIONS = {
     ),
     "stock of no item": _one(
         "V14", "INSERT INTO stock (item, loc, lot, qty) VALUES (999, 1, '', 0)",
-        "stock of item 999 (unknown)", is_new=False,
+        "stock of item 999 (unknown)",
     ),
     "an entry of no place": _one(
         "V14", "UPDATE entry SET to_loc = 998 WHERE id = (SELECT MAX(id) FROM entry)",
@@ -220,11 +215,16 @@ def plant(connection: Connection, statements: tuple[str, ...]) -> None:
 
 def _on_sqlite(connection: Connection, statement: str) -> None:
     if statement == "DROP INDEX entry_identity":  # SQLite keeps it inside of the table's own text
-        columns = "id, stream, seq, line, item, lot, from_loc, to_loc, qty, reason, ref, "
-        columns += "occurred_us, recorded_us, reverses, res"
-        connection.execute(text(f"CREATE TABLE plain AS SELECT {columns} FROM entry"))
-        connection.execute(text("DROP TABLE entry"))
-        connection.execute(text("ALTER TABLE plain RENAME TO entry"))
+        (made,) = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE name = 'entry'"
+        ).one()
+        constraint = "CONSTRAINT entry_identity UNIQUE (stream, seq, line)"
+        assert constraint in made
+        made = made.replace(constraint, "CHECK (1)").replace("entry", "plain", 1)
+        connection.exec_driver_sql(made)
+        connection.exec_driver_sql("INSERT INTO plain SELECT * FROM entry")
+        connection.exec_driver_sql("DROP TABLE entry")
+        connection.exec_driver_sql("ALTER TABLE plain RENAME TO entry")
     elif statement.startswith("ALTER TABLE"):
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
     else:

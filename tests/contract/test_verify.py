@@ -10,19 +10,9 @@ from sqlalchemy import text
 from central import outbox, verify, verify_command
 from central.verify import Finding
 from corruptions import CORRUPTIONS, planted
-from ledgers import NewLedger, Site, ask
+from ledgers import NewLedger, Site
+from trade import trade
 from wire.events import Identifiers
-
-
-async def trade(site: Site) -> None:
-    """Leave something of each kind behind: 4 valves in two places, one promised, one scan held."""
-    await site.do(quantity=5)
-    await site.do("putaway", quantity=1, to_location="A-1")
-    await site.do("count", quantity=3, minute=1)
-    await site.do("receive", identifiers=Identifiers(text="STRANGER"))
-    await ask(site, "k", ("VALVE", 1))
-    while await site.writer.submit(lambda tx: outbox.number(tx.connection)):
-        pass
 
 
 def names(findings: Sequence[Finding], number: str, words: Sequence[str]) -> bool:
