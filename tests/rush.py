@@ -46,6 +46,10 @@ class Clerk:
         answer: Answer = self.do(lambda tx: combiner.reserve_all(tx, [request])[0])
         return answer
 
+    def reserve_all(self, requests: Sequence[Request]) -> list[Answer]:
+        """Reserve for several who share a commit."""
+        return list(self.do(lambda tx: combiner.reserve_all(tx, requests)))
+
     def turn(self, action: str, number: int) -> Answer:
         """Commit, release or ship a reservation."""
         command = shipping.ship if action == "ship" else getattr(reservations, action)

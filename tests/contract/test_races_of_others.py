@@ -14,6 +14,7 @@ from central import adjustments, levels
 from central.adjustments import Count
 from central.levels import Share
 from central.requests import Answer, Caller
+from central.reservations import Request, Wanted
 from ledgers import Site
 from rush import Clerk, Job, Rush, rushing
 from wire.events import Identifiers
@@ -74,6 +75,17 @@ class TestCheckAndWriteApart:
         assert statuses(answers) == [201] * 4 + [409] * 116
         assert promised(site) == 4
         assert site.available() == (4, 4)
+
+    async def test_120_buyers_who_share_commits(self, site: Site, rush: Rush) -> None:
+        """woocommerce#24009 again, five buyers decided together in each of 24 transactions."""
+        await site.do(quantity=14)
+        wanted = [
+            [Request("web", f"k{n}-{m}", "main", 900, (Wanted("VALVE", 1),)) for m in range(5)]
+            for n in range(24)
+        ]
+        told = rush.shares([lambda clerk, some=some: clerk.reserve_all(some) for some in wanted])
+        assert statuses([each for some in told for each in some]) == [201] * 14 + [409] * 106
+        assert promised(site) == 14
 
     async def test_what_is_held_is_kept_until_it_is_paid(self, site: Site, rush: Rush) -> None:
         """vendure#3508, #1738, PR 4930: the check was made when items were added, the goods were
