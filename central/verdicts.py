@@ -34,6 +34,10 @@ class Verdict:
     failed: int = 0
 
 
+#: The last verdicts: True has that on everything, False that on what was new.
+Verdicts = Mapping[bool, Verdict]
+
+
 def keep(connection: Connection, verdict: Verdict) -> None:
     """Store a verdict in place of the last one of its kind."""
     before = last(connection).get(verdict.everything)
@@ -47,8 +51,8 @@ def keep(connection: Connection, verdict: Verdict) -> None:
     connection.execute(replace, row)
 
 
-def last(connection: Connection) -> Mapping[bool, Verdict]:
-    """Return the last verdicts: True has that on everything, False that on what was new."""
+def last(connection: Connection) -> Verdicts:
+    """Return the last verdicts."""
     meta = schema.meta
     rows = connection.execute(select(meta).where(meta.c.key.in_(_KEYS.values())))
     found: dict[bool, Verdict] = {}
@@ -73,7 +77,7 @@ def bad(connection: Connection) -> Verdict | None:
     return None if everything is not None and everything.at_us > news.at_us else news
 
 
-def judge(tx: Transaction, judged: Mapping[bool, Verdict] | None) -> Mapping[bool, Verdict]:
+def judge(tx: Transaction, judged: Verdicts | None) -> Verdicts:
     """Open or close the alert when the verdicts are not those `judged` before; return them."""
     known = last(tx.connection)
     if known == judged:

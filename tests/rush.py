@@ -18,8 +18,9 @@ from central.reservations import Request, Wanted
 from central.writer import Transaction, Writer, _Waiting
 from ledgers import SELLABLE
 
-#: Threads at once: more than the cores, fewer than PostgreSQL's connections.
-CLERKS = 12
+#: Threads at once: more than the cores, fewer than PostgreSQL's connections. SQLite lets one write,
+#: and whoever waits asks again and again: many of them would starve one.
+CLERKS = {True: 12, False: 4}
 _DEADLINE_S = 60
 
 
@@ -73,14 +74,17 @@ class Rush:
     """Clerks at one ledger."""
 
     def __init__(self, name: str) -> None:
-        self.clerks = [Clerk(name) for _ in range(CLERKS)]
-        self.pool = ThreadPoolExecutor(CLERKS)
+        self.clerks = [Clerk(name) for _ in range(CLERKS[database.is_shared(name)])]
+        self.pool = ThreadPoolExecutor(len(self.clerks))
 
     def at_once(self, *jobs: Job) -> list[Any]:
-        """Do all jobs, CLERKS at a time, all of those from the same moment on; return results."""
+        """Do all jobs, one for each clerk, from the same moment on; return results.
+
+        More jobs than clerks are done in turns.
+        """
         results: list[Any] = []
-        for start in range(0, len(jobs), CLERKS):
-            part = jobs[start : start + CLERKS]
+        for start in range(0, len(jobs), len(self.clerks)):
+            part = jobs[start : start + len(self.clerks)]
             barrier = threading.Barrier(len(part))
 
             def work(clerk: Clerk, job: Job, barrier: threading.Barrier = barrier) -> Any:
@@ -93,7 +97,8 @@ class Rush:
 
     def shares(self, jobs: Sequence[Job]) -> list[Any]:
         """Do all jobs, dealt out to clerks who start together and never wait; return results."""
-        hands = [jobs[n::CLERKS] for n in range(min(CLERKS, len(jobs)))]
+        clerks = len(self.clerks)
+        hands = [jobs[n::clerks] for n in range(min(clerks, len(jobs)))]
         return [
             result
             for part in self.at_once(

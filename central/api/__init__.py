@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from central.api import catalogue, changes, corrections, history, ingress, promises, stock, webhooks
+from central.api import (
+    catalogue,
+    changes,
+    corrections,
+    history,
+    ingress,
+    metrics,
+    promises,
+    stock,
+    webhooks,
+)
 from central.api.access import Access
 from central.api.changes import Feed
 from central.api.door import Door
@@ -55,6 +65,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         ingress.routes(door),
         catalogue.routes(door),
         webhooks.routes(door, settings.callable_networks),
+        metrics.routes(door),
     ):
         app.include_router(router)
     return app

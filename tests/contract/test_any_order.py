@@ -1,8 +1,7 @@
-"""Whatever order scans arrive in, late and twice, the ledger ends as it happened."""
+"""Whatever order scans arrive in, late and twice, the ledger ends as it happened.
 
-Hypothesis chooses the worst: the history (three gateways, lots, places, moves, counts, undos, clocks
-set back, a barcode that is mapped late), the order of arrival and what comes twice. It shrinks what
-fails.
+Hypothesis chooses the history (three gateways, lots, places, moves, counts, undos, clocks that are
+set back, a barcode that is mapped late), the order of arrival and what comes twice.
 """
 
 import itertools
