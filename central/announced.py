@@ -30,12 +30,12 @@ _FEED = text("SELECT COUNT(feed_seq), MAX(feed_seq) FROM outbox WHERE feed_seq >
 Numbers = tuple[int, int, int, int]  # on hand, reserved, safety, version
 
 
-def wrong(connection: Connection, outgoing: int) -> Iterator[str]:
+def wrong(connection: Connection, outgoing: int | None) -> Iterator[str]:
     """Yield what is wrong, in sentences; `outgoing` is the last outgoing row that was proven.
 
-    With 0 every availability row is looked at, else those that were announced since.
+    With None every availability row is looked at, else those that were announced since.
     """
-    compared = _compare_new(connection, outgoing) if outgoing else _compare_all(connection)
+    compared = _compare_all(connection) if outgoing is None else _compare_new(connection, outgoing)
     for sku, site, row, said in compared:
         if said is None:
             yield f"{sku} at {site}: its row says {_words(row)}, and nothing was ever announced"

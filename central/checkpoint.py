@@ -72,7 +72,7 @@ def advance(connection: Connection, before: Checkpoint, now_us: int) -> Checkpoi
         entries,
         events,
         _settled(connection, "reservation", was.reservations, now_us),
-        _settled(connection, "outbox", was.outgoing, now_us),
+        _settled(connection, "outbox", was.outgoing or 0, now_us),
         marks.recorded(connection, was.events, events, was.streams),
     )
     digests = {

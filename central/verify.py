@@ -46,13 +46,14 @@ class Finding:
 class Since:
     """Up to which rows everything was proven before: their numbers. All 0: nothing was.
 
+    `outgoing` is None when nothing was: 0 is a feed that was proven while it was empty.
     `streams` has, for each outbox, how many of its events were recorded by then.
     """
 
     entries: int = 0
     events: int = 0
     reservations: int = 0
-    outgoing: int = 0
+    outgoing: int | None = None
     streams: Mapping[int, int] = field(default_factory=dict)
 
 
