@@ -15,7 +15,7 @@ from central import database, schema
 from central.alerts import Concern
 from central.writer import Transaction
 
-KIND, REF = "verification_failed", "ledger"
+REF = "ledger"
 _KEYS = {True: "verified_everything", False: "verified_news"}
 #: Findings that an alert names.
 SENTENCES_MAX = 5
@@ -84,12 +84,12 @@ def judge(tx: Transaction, judged: Verdicts | None) -> Verdicts:
         return known
     verdict = bad(tx.connection)
     if verdict is None:
-        tx.books.settle(KIND, REF)
+        tx.books.settle("verification_failed", REF)
         return known
     title = f"the ledger is NOT proven: {verdict.findings} findings"
     detail = (
         f"{' '.join(f'{each}.' for each in verdict.sentences)} Nothing was changed. Run docktally "
         "verify, keep a backup as evidence, and find out what else wrote to the database."
     )
-    tx.books.raise_alert(Concern(KIND, REF, "critical", title, detail))
+    tx.books.raise_alert(Concern("verification_failed", REF, "critical", title, detail))
     return known
