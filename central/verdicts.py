@@ -74,7 +74,9 @@ def bad(connection: Connection) -> Verdict | None:
         return everything
     if news is None or not news.findings:
         return None
-    return None if everything is not None and everything.at_us > news.at_us else news
+    # Begun later: what is found while everything is looked at came after that look began.
+    is_older = everything is not None and news.at_us < everything.at_us - everything.took_ms * 1_000
+    return None if is_older else news
 
 
 def judge(tx: Transaction, judged: Verdicts | None) -> Verdicts:

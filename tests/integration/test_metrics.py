@@ -98,7 +98,10 @@ async def test_a_look_at_the_news_clears_nobody(site: Site) -> None:
 
     def verdict(at_us: int, findings: int, *, everything: bool) -> None:
         with site.writer.engine.begin() as connection:
-            verdicts.keep(connection, Verdict(at_us, 1, everything, findings, ("V3 wrong",)))
+            took_ms = 5 if everything else 0
+            verdicts.keep(
+                connection, Verdict(at_us * 1_000, took_ms, everything, findings, ("V3 wrong",))
+            )
 
     async def open_alerts() -> list[str]:
         await site.writer.submit(lambda tx: verdicts.judge(tx, None))
@@ -106,10 +109,12 @@ async def test_a_look_at_the_news_clears_nobody(site: Site) -> None:
 
     verdict(1, 1, everything=False)
     assert await open_alerts() == ["verification_failed"]
-    verdict(2, 0, everything=True)
-    assert await open_alerts() == []
-    verdict(3, 1, everything=True)
-    verdict(4, 0, everything=False)
+    verdict(5, 0, everything=True)  # it had begun before
     assert await open_alerts() == ["verification_failed"]
-    verdict(5, 0, everything=True)
+    verdict(10, 0, everything=True)
+    assert await open_alerts() == []
+    verdict(20, 1, everything=True)
+    verdict(21, 0, everything=False)
+    assert await open_alerts() == ["verification_failed"]
+    verdict(30, 0, everything=True)
     assert await open_alerts() == []
