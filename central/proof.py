@@ -40,7 +40,7 @@ def since_checkpoint(reader: Engine, path: Path, now_us: int, *, everything: boo
         why = ""
         if known is None:
             why = "there was no checkpoint"
-        elif known.since.entries and known.ledger != checkpoint.ledger_of(connection):
+        elif known.since.events and known.ledger != checkpoint.ledger_of(connection):
             why = "the checkpoint is of another ledger, or this one was restored or upgraded"
             known = None
         before = known or checkpoint.nothing(connection)
