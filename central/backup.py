@@ -16,7 +16,7 @@ from typing import Any
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, text, update
 
-from central import database, leases, outbox, schema, verify
+from central import database, leases, outbox, schema, told, verify
 
 #: Rows read and written at once.
 _ROWS = 5_000
@@ -115,6 +115,7 @@ def _begin_anew(connection: Connection, now_us: int) -> None:
     )
     connection.execute(replace, {"key": database.VERSION_FLOOR_KEY, "value": str(now_us)})
     connection.execute(delete(schema.outbox))  # it is all told again; older cursors begin anew
+    told.take_all_as_told(connection)
     outbox.raise_floor(connection, now_us)
     connection.execute(delete(schema.lease).where(schema.lease.c.name.like("central/%")))
     connection.execute(update(schema.lease).values(owner="", until_us=0))

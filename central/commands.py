@@ -1,14 +1,13 @@
-"""`docktally catalog`, `verify`, `token`, `backup`, `restore`: what a person does by hand."""
+"""`docktally catalog`, `token`, `backup`, `restore`: what a person does by hand."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
 from central import backup as copies
-from central import catalogue, database, tokens, verify
+from central import catalogue, database, tokens
 from central.config import Config
 from central.settings import common_options, reporting, settings
 
@@ -97,30 +96,6 @@ def _tokens(connection: Connection, arguments: argparse.Namespace) -> int:
         for each in tokens.all_of(connection):
             state = "revoked" if each["revoked"] else ",".join(each["scopes"])
             print(f"{each['name']}\t{each['channel'] or '-'}\t{state}")
-    return 0
-
-
-@reporting("docktally verify")
-def prove(argv: list[str]) -> int:
-    """Recompute the ledger and check its invariants; return 0 only when all hold."""
-    parser = argparse.ArgumentParser(
-        "docktally verify",
-        description="Recompute the whole ledger from its entries and check every invariant. "
-        "Nothing is changed. The exit code is 0 when the ledger is proven, 1 when it is not.",
-    )
-    common_options(parser)
-    chosen = settings(parser.parse_args(argv))
-    if not database.is_shared(chosen.database) and not Path(chosen.database).exists():
-        print(f"docktally verify: there is no database {chosen.database}", file=sys.stderr)
-        return 1
-    with database.using(database.open_reader(chosen.database)) as reader:
-        findings = verify.run(reader)
-    for finding in findings:
-        print(f"{finding.invariant} {finding.message}")
-    if findings:
-        print(f"ledger NOT proven: {len(findings)} findings; nothing was changed")
-        return 1
-    print(f"ledger proven: {', '.join(verify.INVARIANTS)}, V10 and V11 hold")
     return 0
 
 

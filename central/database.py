@@ -52,6 +52,10 @@ _SCHEMA_LOCK = 0x646F636B
 
 #: In `meta`: below what a restored ledger announced before, so that no version is given twice.
 VERSION_FLOOR_KEY = "version_floor"
+_FUTURE = (
+    "the database has schema {}, which this version does not know; install the Docktally version "
+    "that wrote it, or a newer one"
+)
 #: serialization_failure, deadlock_detected, and unique_violation: another process has just made
 #: the row that we looked for in vain.
 _COLLISIONS = frozenset({"40001", "40P01", "23505"})
@@ -59,6 +63,10 @@ _COLLISIONS = frozenset({"40001", "40P01", "23505"})
 
 class SchemaTooNew(Exception):
     """The database was written by a newer Docktally."""
+
+
+class SchemaTooOld(Exception):
+    """The database was written by an older Docktally, and no central of this version ran yet."""
 
 
 class InUse(Exception):
@@ -261,10 +269,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
-        raise SchemaTooNew(
-            f"the database has schema {current}, which this version does not know; "
-            "install the Docktally version that wrote it, or a newer one"
-        )
+        raise SchemaTooNew(_FUTURE.format(current))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
@@ -273,6 +278,21 @@ def version_floor(connection: Connection) -> int:
     """Return up to which version availability may have been announced before a restore."""
     query = text("SELECT value FROM meta WHERE key = :key")
     return int(connection.execute(query, {"key": VERSION_FLOOR_KEY}).scalar() or 0)
+
+
+def require_newest(connection: Connection) -> None:
+    """Raise SchemaTooOld or SchemaTooNew unless the database has this version's schema."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise SchemaTooNew(_FUTURE.format(current))
+    if current != known[0]:
+        raise SchemaTooOld(
+            f"the database has schema {current or 'none'}, this version has {known[0]}: start "
+            "central of this version once, or use the version that wrote it"
+        )
 
 
 def collided(error: DBAPIError) -> bool:

@@ -10,6 +10,7 @@ _ALERT_TYPES = {
     "low_stock": "inventory.low_stock",
     "unknown_barcode": "scan.unresolved",
     "gateway_offline": "gateway.offline",
+    "verification_failed": "ledger.verification.failed",
 }
 AVAILABILITY = "inventory.availability.changed"
 SOLD_OUT, SOLD_AGAIN = "inventory.out_of_stock", "inventory.back_in_stock"

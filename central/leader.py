@@ -16,7 +16,17 @@ from functools import partial
 
 from sqlalchemy import Engine, func, select
 
-from central import database, deliveries, leases, outbox, requests, reservations, schema, upkeep
+from central import (
+    database,
+    deliveries,
+    leases,
+    outbox,
+    requests,
+    reservations,
+    schema,
+    upkeep,
+    verdicts,
+)
 from central.alerts import Announcement
 from central.channel_config import Channel
 from central.channels import order_desk, push_list
@@ -238,10 +248,12 @@ class Leader:
 
     async def _sweep(self) -> None:
         done = ""
+        judged: verdicts.Verdicts | None = None
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             with contextlib.suppress(Unavailable):
                 await self.writer.submit(reservations.expire)
+                judged = await self.writer.submit(partial(verdicts.judge, judged=judged))
                 catch_up = partial(upkeep.catch_up, done=done)
                 while (version := await self.writer.submit(catch_up)) is None:
                     pass  # the next portion, after the scans that arrived meanwhile

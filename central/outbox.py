@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, text
 
-from central import database, schema, statements
+from central import database, schema, statements, told
 from central.alerts import Announcement
 
 #: Rows numbered, or removed, by one transaction.
@@ -120,4 +120,8 @@ def prune(connection: Connection, before_us: int) -> int:
     if last is None:
         return 0
     raise_floor(connection, last)
+    levels = select(outbox.c.agg_key, outbox.c.body).where(
+        outbox.c.feed_seq <= last, outbox.c.channel == "availability"
+    )
+    told.remember(connection, connection.execute(levels.order_by(outbox.c.feed_seq)).all())
     return connection.execute(delete(outbox).where(outbox.c.feed_seq <= last)).rowcount

@@ -6,6 +6,8 @@ and `entry`: append-only (triggers in the migrations refuse UPDATE and DELETE). 
 promise touches.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -23,6 +25,11 @@ import central.shop_schema  # noqa: F401  its tables are part of the same metada
 from central import schema_base
 
 metadata, BigId, _partial = schema_base.metadata, schema_base.BigId, schema_base.partial
+
+
+def _numbers(*names: str) -> list[Column[Any]]:
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
 
 meta = Table(
     "meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False)
@@ -187,10 +194,7 @@ avail = Table(
     metadata,
     Column("item", Integer, ForeignKey("item.id"), primary_key=True),
     Column("site", Integer, ForeignKey("site.id"), primary_key=True),
-    Column("on_hand", BigInteger, nullable=False),
-    Column("reserved", BigInteger, nullable=False),
-    Column("safety", BigInteger, nullable=False),
-    Column("ver", BigInteger, nullable=False),
+    *_numbers("on_hand", "reserved", "safety", "ver"),
     Column("low_stock", BigInteger, nullable=True),  # a person is told at or below this
     # 1: nothing can be sold, and that was told; for the message when there is something again.
     Column("sold_out", Integer, nullable=False, server_default="0"),
@@ -246,10 +250,7 @@ reservation_line = Table(
     Column("qty", BigInteger, nullable=False),
     Column("done", BigInteger, nullable=False),
     # The availability row right after the grant: proof that nothing was oversold at that moment.
-    Column("g_on_hand", BigInteger, nullable=False),
-    Column("g_reserved", BigInteger, nullable=False),
-    Column("g_safety", BigInteger, nullable=False),
-    Column("g_ver", BigInteger, nullable=False),
+    *_numbers("g_on_hand", "g_reserved", "g_safety", "g_ver"),
     Column("g_buffer", BigInteger, nullable=False, server_default="0"),
     Column("g_oversell", BigInteger, nullable=False, server_default="0"),
     Column("capped", Integer, nullable=False, server_default="0"),  # 1: counts in channel_item.used
@@ -281,6 +282,13 @@ outbox = Table(
 )
 _partial("outbox_feed", "feed_seq IS NOT NULL", outbox.c.feed_seq, unique=True)
 _partial("outbox_waiting", "feed_seq IS NULL", outbox.c.id)
+
+told = Table(
+    "told",  # what the last announcement said of a row, once that has left the feed
+    metadata,
+    Column("agg_key", Text, primary_key=True),  # as in the outbox
+    *_numbers("on_hand", "reserved", "safety", "ver"),
+)
 
 alert = Table(
     "alert",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from central import backup, catalogue, config, database
+from central import backup, catalogue, checkpoint, config, database
 from wire.settings import ConfigError
 
 _DEFAULT = Path("central.toml")
@@ -16,7 +16,9 @@ _EXPECTED = (
     ConfigError,
     catalogue.CatalogueError,
     backup.BackupError,
+    checkpoint.CheckpointError,
     database.SchemaTooNew,
+    database.SchemaTooOld,
     database.NoSuchDatabase,
     database.InUse,
     SQLAlchemyError,
@@ -46,8 +48,8 @@ def settings(arguments: argparse.Namespace) -> config.Config:
     return chosen
 
 
-def reporting(name: str) -> Callable[[Command], Command]:
-    """Make a command say its expected errors in one line and return 1."""
+def reporting(name: str, *, code: int = 1) -> Callable[[Command], Command]:
+    """Make a command say its expected errors in one line and return `code`."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -56,7 +58,7 @@ def reporting(name: str) -> Callable[[Command], Command]:
                 return command(argv)
             except _EXPECTED as error:
                 print(f"{name}: {error}", file=sys.stderr)
-                return 1
+                return code
 
         return run
 

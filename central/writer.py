@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, event
@@ -24,6 +25,7 @@ from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
 from central.catalogue import Catalogue
+from central.counters import Counters
 from central.ledger import Ledger
 from wire.errors import Unavailable
 
@@ -80,6 +82,7 @@ class Writer:
     sellable: Sequence[str]
     owner: str | None = None
     on_commit: Callable[[list[Announcement]], None] = lambda _: None
+    counters: Counters = field(default_factory=Counters, init=False)
     _queue: "queue.Queue[_Waiting | None]" = field(
         default_factory=lambda: queue.Queue(QUEUE_MAX), init=False
     )
@@ -142,7 +145,7 @@ class Writer:
         def apply(tx: Transaction, *, carefully: bool = False) -> list[Applied]:
             return tx.ledger.apply(tx.books, arrivals, carefully=carefully, borrowing=borrowing)
 
-        return self._queue_up(
+        applied = self._queue_up(
             _Waiting(
                 apply,
                 self._loop.create_future(),
@@ -150,6 +153,8 @@ class Writer:
                 kind=_ALONE if borrowing else "events",
             )
         )
+        applied.add_done_callback(partial(self.counters.count, arrivals))
+        return applied
 
     def _queue_up(self, waiting: _Waiting) -> "asyncio.Future[Any]":
         try:

@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "monitor": ("monitor.__main__", "main", "watch live stock in the terminal", "monitor"),
     "catalog": ("central.commands", "catalog", "import items, barcodes, locations", "central"),
     "token": ("central.commands", "token", "make and revoke tokens of the HTTP API", "central"),
-    "verify": ("central.commands", "prove", "prove that the ledger is right", "central"),
+    "verify": ("central.verify_command", "main", "prove that the ledger is right", "central"),
     "scanners": (
         "gateway.scanners_command",
         "main",

@@ -26,8 +26,14 @@ from ledgers import NOON, SELLABLE, scan
 from wire.events import Event, Identifiers
 
 PLACES = ("DOCK-1", "A-1")
+LOTS = ("", "L1")
+SPOTS = tuple((place, lot) for place in PLACES for lot in LOTS)
 GATEWAYS = 3
 _NOON_US = int(NOON.timestamp()) * 1_000_000
+
+
+Spot = tuple[str, str]  # place, lot
+Lies = Counter[Spot]  # what lies where
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Happened:
     kind: str
     quantity: int
     place: str
+    lot: str
     unknown: bool
     undo_of: int | None
 
@@ -53,9 +60,9 @@ class History:
     scans: list[Happened] = field(default_factory=list)
 
     @classmethod
-    def make(cls, seed: int, name: str) -> "History":
-        """Return the history of a seed."""
-        history = cls(random.Random(seed), name)
+    def make(cls, rng: random.Random, name: str) -> "History":
+        """Return the history that chance gives; `rng` goes on to decide how it arrives."""
+        history = cls(rng, name)
         clocks = [0] * GATEWAYS
         seqs = [0] * GATEWAYS
         for _ in range(history.rng.randint(2, 12)):
@@ -75,8 +82,9 @@ class History:
             kind = "receive"
         quantity = rng.randint(0 if kind == "count" else 1, 9)
         return Happened(
-            gateway, seq, said_s, kind, quantity, rng.choice(PLACES), rng.random() < 0.25, undo_of
-        )
+            gateway, seq, said_s, kind, quantity, rng.choice(PLACES), rng.choice(LOTS),
+            rng.randrange(4) == 0, undo_of,
+        )  # fmt: skip
 
     def moments(self) -> dict[tuple[int, int], int]:
         """Return when each scan happened, microseconds: of one gateway, its seq decides."""
@@ -87,7 +95,7 @@ class History:
             latest[each.gateway] = found[each.gateway, each.seq] = at
         return found
 
-    def truth(self) -> Iterator[tuple[int, Counter[str]]]:
+    def truth(self) -> Iterator[tuple[int, Lies]]:
         """Yield each moment with what lies where after it, in the order of happening."""
         kinds = {(each.gateway, each.seq): each.kind for each in self.scans}
         undone = {
@@ -96,11 +104,11 @@ class History:
             if each.kind == "undo" and kinds[each.gateway, each.undo_of or 0] != "undo"
         }
         moments = self.moments()
-        lies: Counter[str] = Counter()
+        lies: Lies = Counter()
         for each in sorted(self.scans, key=lambda each: moments[each.gateway, each.seq]):
             if (each.gateway, each.seq) not in undone:
                 _happen(lies, each)
-            yield moments[each.gateway, each.seq], Counter({p: lies[p] for p in PLACES})
+            yield moments[each.gateway, each.seq], Counter({spot: lies[spot] for spot in SPOTS})
 
     def arrivals(self) -> Iterator[list[Happened]]:
         """Yield the messages: each gateway's in order, in pieces, some again; gateways at will."""
@@ -111,22 +119,23 @@ class History:
             gateway = rng.choice([g for g, scans in waiting.items() if scans])
             size = rng.randint(1, len(waiting[gateway]))
             fresh, waiting[gateway] = waiting[gateway][:size], waiting[gateway][size:]
-            again = sent[gateway][-rng.randint(0, 2) :] if rng.random() < 0.3 else []
+            again = sent[gateway][-rng.randint(0, 2) :] if rng.randrange(3) == 0 else []
             sent[gateway] += fresh
             yield (again if again and again[-1].seq == fresh[0].seq - 1 else []) + fresh
 
 
-def _happen(lies: Counter[str], each: Happened) -> None:
+def _happen(lies: Lies, each: Happened) -> None:
+    here, there = (each.place, each.lot), (_other(each.place), each.lot)
     match each.kind:
         case "receive":
-            lies[each.place] += each.quantity
+            lies[here] += each.quantity
         case "ship":
-            lies[each.place] -= each.quantity
+            lies[here] -= each.quantity
         case "move":
-            lies[each.place] -= each.quantity
-            lies[_other(each.place)] += each.quantity
+            lies[here] -= each.quantity
+            lies[there] += each.quantity
         case "count":
-            lies[each.place] = each.quantity
+            lies[here] = each.quantity
         case _:
             pass
 
@@ -184,16 +193,21 @@ def _event(each: Happened, name: str) -> Event:
         event_time=NOON + timedelta(seconds=each.said_s),
         location=each.place,
         to_location=_other(each.place) if each.kind == "move" else None,
-        identifiers=Identifiers() if each.kind == "undo" else Identifiers(text=code),
+        identifiers=Identifiers()
+        if each.kind == "undo"
+        else Identifiers(text=code, lot=each.lot or None),
         undo_of=each.undo_of,
     )
 
 
-def said(connection: Connection, name: str) -> list[tuple[int, int, str, str]]:
-    """Return an item's entries: moment, eaches, from, to."""
+Said = tuple[int, int, str, str, str]  # moment, eaches, from, to, lot
+
+
+def said(connection: Connection, name: str) -> list[Said]:
+    """Return an item's entries."""
     entry, origin, target = schema.entry, *(schema.location.alias(n) for n in ("o", "t"))
     rows: Any = connection.execute(
-        select(entry.c.occurred_us, entry.c.qty, origin.c.code, target.c.code)
+        select(entry.c.occurred_us, entry.c.qty, origin.c.code, target.c.code, entry.c.lot)
         .join(schema.item, schema.item.c.id == entry.c.item)
         .join(origin, origin.c.id == entry.c.from_loc)
         .join(target, target.c.id == entry.c.to_loc)
@@ -202,12 +216,26 @@ def said(connection: Connection, name: str) -> list[tuple[int, int, str, str]]:
     return [tuple(row) for row in rows]
 
 
-def at(entries: list[tuple[int, int, str, str]], moment_us: int) -> Counter[str]:
+def at(entries: list[Said], moment_us: int) -> Lies:
     """Return what the entries up to a moment say lies where."""
-    lies: Counter[str] = Counter(dict.fromkeys(PLACES, 0))
-    for occurred_us, quantity, origin, target in entries:
+    lies: Lies = Counter(dict.fromkeys(SPOTS, 0))
+    for occurred_us, quantity, origin, target, lot in entries:
         if occurred_us <= moment_us:
             for place, change in ((origin, -quantity), (target, quantity)):
                 if place in PLACES:
-                    lies[place] += change
+                    lies[place, lot] += change
+    return lies
+
+
+def stocked(connection: Connection, name: str) -> Lies:
+    """Return what the stock's rows say lies where now."""
+    stock, place = schema.stock, schema.location
+    rows = connection.execute(
+        select(place.c.code, stock.c.lot, stock.c.qty)
+        .join(place, place.c.id == stock.c.loc)
+        .join(schema.item, schema.item.c.id == stock.c.item)
+        .where(schema.item.c.sku == name, place.c.code.in_(PLACES))
+    )
+    lies: Lies = Counter(dict.fromkeys(SPOTS, 0))
+    lies.update({(code, lot): qty for code, lot, qty in rows})
     return lies

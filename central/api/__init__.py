@@ -17,6 +17,7 @@ from central.api import (  # fmt: skip
     ingress,
     levels,
     lots,
+    metrics,
     orders,
     promises,
     shop_orders,
@@ -91,6 +92,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         webhooks.routes(door, settings.callable_networks),
         hooks.routes(door, channels),
         shop_orders.routes(door, channels),
+        metrics.routes(door),
     ):
         app.include_router(router)
     describe(app)

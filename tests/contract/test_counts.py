@@ -1,5 +1,7 @@
 """Counts: a place is what a person saw there, in whatever order the scans arrive."""
 
+import random
+
 import pytest
 
 import histories
@@ -127,7 +129,7 @@ async def test_any_order_of_arrival_ends_as_it_happened(site: Site, part: int) -
     # A statement costs PostgreSQL a journey to its server.
     for number in range(500 if site.writer.engine.dialect.name == "sqlite" else 100):
         name = f"H{part}-{number}"
-        history = History.make(seed=part * 1_000_000 + number, name=name)
+        history = History.make(random.Random(part * 1_000_000 + number), name)
         with site.writer.engine.begin() as connection:
             histories.play(connection, history)
             entries = histories.said(connection, name)

@@ -141,7 +141,9 @@ async def office(site: Site, rng: random.Random, step: int) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, 2, 3, *(pytest.param(n, marks=pytest.mark.soak) for n in range(100, 140))]
+)
 def test_one_history_ends_in_the_same_rows(
     postgres: Postgres, postgres_template: str, tmp_path: Path, seed: int
 ) -> None:
