@@ -23,12 +23,12 @@ from sqlalchemy import (
     func,
     make_url,
     select,
-    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
+from central import driver
 from wire.errors import Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -207,6 +207,7 @@ def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int
         for usual in (StrBinaryDumper, StrDumper):
             connection.adapters.register_dumper(str, _without_nul(usual))
 
+    driver.watch(engine)
     return engine
 
 
@@ -321,14 +322,14 @@ def lock_items(connection: Connection, moving: Iterable[int], counting: Iterable
     alone = {item % _ITEM_LOCKS for item in counting}
     numbers = sorted(alone | {item % _ITEM_LOCKS for item in moving})
     if numbers:
-        connection.execute(
-            _LOCK_ITEMS, {"of": _ITEM_LOCK_CLASS, "numbers": numbers, "alone": sorted(alone)}
+        driver.change(
+            connection, _LOCK_ITEMS, [(sorted(alone), _ITEM_LOCK_CLASS, _ITEM_LOCK_CLASS, numbers)]
         )
 
 
 #: In one order, so that two transactions never wait for each other in a circle.
-_LOCK_ITEMS = text(
-    "SELECT CASE WHEN n = ANY(CAST(:alone AS int[])) THEN pg_advisory_xact_lock(:of, n) "
-    "ELSE pg_advisory_xact_lock_shared(:of, n) END "
-    "FROM (SELECT unnest(CAST(:numbers AS int[])) AS n ORDER BY 1) AS wanted"
+_LOCK_ITEMS = (
+    "SELECT CASE WHEN n = ANY(%b::int[]) THEN pg_advisory_xact_lock(%s, n) "
+    "ELSE pg_advisory_xact_lock_shared(%s, n) END "
+    "FROM (SELECT unnest(%b::int[]) AS n ORDER BY 1) AS wanted"
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, text
 
-from central import database, schema, statements
+from central import database, driver, schema, statements
 from central.alerts import Announcement
 
 #: Rows numbered, or removed, by one transaction.
@@ -20,7 +20,7 @@ FLOOR_KEY = "feed_floor"
 
 #: What the relay listens for.
 WAITING = "docktally_outbox"
-_WAKE = select(func.pg_notify(WAITING, ""))
+_WAKE = "SELECT pg_notify(%s, '')"
 _NUMBER = text(
     "UPDATE outbox SET feed_seq = n.place FROM (SELECT id, CAST(:newest AS bigint) + row_number() "
     "OVER (ORDER BY id) AS place FROM outbox WHERE feed_seq IS NULL ORDER BY id LIMIT :max) n "
@@ -41,18 +41,10 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
     announcements = [each for each in announcements if each.channel != "activity"]
     if not announcements:
         return
-    rows: list[dict[str, Any]] = [
-        {
-            "channel": a.channel,
-            "agg_key": "/".join(a.key),
-            "body": a.body.decode(),
-            "created_us": now_us,
-        }
-        for a in announcements
-    ]
-    statements.write(connection, statements.ADD_ANNOUNCEMENTS, rows)
+    rows = [(a.channel, "/".join(a.key), a.body.decode(), now_us) for a in announcements]
+    statements.add(connection, statements.ADD_ANNOUNCEMENTS, statements.OUTBOX, rows)
     if connection.dialect.name == "postgresql":
-        connection.execute(_WAKE)
+        driver.change(connection, _WAKE, [(WAITING,)])
 
 
 def newest(connection: Connection) -> int:

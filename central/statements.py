@@ -1,6 +1,7 @@
 """The SQL of the hot path, built once: making a statement costs more than running it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,17 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from central import database
+from central import database, driver
 from central.schema import (  # fmt: skip
     avail,
-    barcode,
     channel_item,
     counted,
     entry,
     event,
     item,
     location,
-    meta,
     outbox,
     reservation_line,
     site,
@@ -43,17 +42,6 @@ ROWS_MAX = 400
 #: States of a reservation that holds goods.
 OPEN_STATES = ("held", "committed")
 CATALOGUE_VERSION_KEY = "catalogue_version"
-
-CATALOGUE_VERSION = select(meta.c.value).where(meta.c.key == CATALOGUE_VERSION_KEY)
-#: Where several processes write: whoever changes the catalogue waits until we are done with it.
-CATALOGUE_VERSION_SHARED = CATALOGUE_VERSION.with_for_update(read=True)
-
-#: :codes -> the items that they stand for.
-BARCODES = (
-    select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per)
-    .join(item, item.c.id == barcode.c.item)
-    .where(barcode.c.code.in_(bindparam("codes", expanding=True)))
-)
 
 #: :keys (item, site) -> their availability, which nobody else changes until we have committed.
 LOCK_AVAILABILITY = (
@@ -93,11 +81,6 @@ _TAKE_UNNESTED = text(
     "AND avail.on_hand - avail.reserved - avail.safety >= t.m"
 )
 
-#: :items -> the rows of theirs that a person has counted.
-COUNTED = select(stock).where(
-    stock.c.count_us.is_not(None), stock.c.item.in_(bindparam("items", expanding=True))
-)
-
 #: The first count of a place after :moment_us.
 COUNT_AFTER = (
     select(counted)
@@ -135,14 +118,30 @@ def write(
 ) -> None:
     """Run a statement of this module for all rows, which have the same keys, in one go."""
     keys = tuple(rows[0])
-    if connection.dialect.name == "postgresql" and isinstance(statement, Insert):
-        columns = {key: [row[key] for row in rows] for key in keys}
-        connection.exec_driver_sql(_unnested(statement, keys), columns)
+    if connection.dialect.name == "postgresql" and isinstance(statement, Update):
+        sql, _ = _compiled(statement, "postgresql", keys)
+        driver.change(connection, sql, [*map(dict, rows)])
         return
-    sql, order = _compiled(statement, connection.dialect.name, keys)
-    connection.exec_driver_sql(
-        sql, [tuple(row[key] for key in order) for row in rows] if order else [*map(dict, rows)]
-    )
+    add(connection, statement, keys, [tuple(row[key] for key in keys) for row in rows])
+
+
+def add(
+    connection: Connection,
+    statement: Insert | Update,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Run a statement of this module for all rows, which have these columns, in one go."""
+    if connection.dialect.name == "postgresql":
+        assert isinstance(statement, Insert)
+        values = tuple(map(list, zip(*rows, strict=True)))
+        driver.change(connection, _unnested(statement, columns), [values])
+        return
+    sql, order = _compiled(statement, "sqlite", columns)
+    if order != columns:
+        places = [columns.index(key) for key in order]
+        rows = [tuple(row[place] for place in places) for row in rows]
+    driver.change(connection, sql, rows)
 
 
 @lru_cache
@@ -150,8 +149,8 @@ def _compiled(
     statement: Insert | Update, dialect: str, keys: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...]]:
     """Return the SQL text, and the order of its parameters where they have no names."""
-    driver: Any = postgresql.psycopg if dialect == "postgresql" else sqlite
-    compiled = statement.compile(dialect=driver.dialect(), column_keys=list(keys))
+    made: Any = postgresql.psycopg if dialect == "postgresql" else sqlite
+    compiled = statement.compile(dialect=made.dialect(), column_keys=list(keys))
     assert set(compiled.params) <= set(keys), "write constants as literal_column"
     return compiled.string, tuple(compiled.positiontup or ())
 
@@ -162,11 +161,109 @@ def _unnested(statement: Insert, keys: tuple[str, ...]) -> str:
     column = statement.table.c
     arrays = (func.unnest(bindparam(key, type_=postgresql.ARRAY(column[key].type))) for key in keys)
     rows = statement.from_select(list(keys), select(*arrays))
-    driver: Any = postgresql.psycopg
-    sql = str(rows.compile(dialect=driver.dialect()).string)
+    made: Any = postgresql.psycopg
+    sql = str(rows.compile(dialect=made.dialect()).string)
     for key in keys:  # in binary: psycopg writes an array of texts with a regular expression
-        sql = sql.replace(f"%({key})s", f"%({key})b")
+        assert sql.count(f"%({key})s") == 1
+        sql = sql.replace(f"%({key})s", "%b")
     return sql
+
+
+#: Columns of the journal's rows, in the order of their tables.
+EVENT = tuple(column.name for column in event.c if column.name != "id")
+ENTRY = tuple(column.name for column in entry.c if column.name != "id")
+STOCK = ("item", "loc", "lot", "qty", "count_us")
+AVAIL = ("item", "site", "on_hand", "reserved", "safety", "ver")
+OUTBOX = ("channel", "agg_key", "body", "created_us")
+
+_VERSION = {
+    "sqlite": "SELECT value FROM meta WHERE key = ?",
+    # Where several processes write: whoever changes the catalogue waits until we are done with it.
+    "postgresql": "SELECT value FROM meta WHERE key = %s FOR SHARE",
+}
+_ITEMS_OF = {
+    "sqlite": "SELECT b.code, i.id, i.sku, i.name, b.each_per FROM json_each(?) j "
+    "CROSS JOIN barcode b ON b.code = j.value JOIN item i ON i.id = b.item",
+    "postgresql": "SELECT b.code, i.id, i.sku, i.name, b.each_per FROM barcode b "
+    "JOIN item i ON i.id = b.item WHERE b.code = ANY(%b::text[])",
+}
+_ITEMS_CALLED = {
+    "sqlite": "SELECT i.id, i.sku, i.name FROM json_each(?) j CROSS JOIN item i ON i.sku = j.value",
+    "postgresql": "SELECT id, sku, name FROM item WHERE sku = ANY(%b::text[])",
+}
+_COUNTED = {
+    "sqlite": "SELECT s.item, s.loc, s.lot, s.count_us FROM json_each(?) j CROSS JOIN stock s "
+    "ON s.item = j.value WHERE s.count_us IS NOT NULL",
+    "postgresql": "SELECT item, loc, lot, count_us FROM stock "
+    "WHERE count_us IS NOT NULL AND item = ANY(%b::integer[])",
+}
+_LEVELS = {
+    "sqlite": "SELECT a.item, a.site, a.on_hand, a.reserved, a.safety, a.ver, a.low_stock "
+    "FROM json_each(?) j CROSS JOIN avail a ON a.item = json_extract(j.value, '$[0]') "
+    "AND a.site = json_extract(j.value, '$[1]')",
+    "postgresql": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail WHERE "
+    "(item, site) IN (SELECT unnest(%b::integer[]), unnest(%b::integer[])) ORDER BY item, site",
+}
+_BELOW_ZERO = {
+    "sqlite": "SELECT s.item, s.loc, s.lot FROM json_each(?) j CROSS JOIN stock s "
+    "ON s.item = json_extract(j.value, '$[0]') AND s.loc = json_extract(j.value, '$[1]') "
+    "AND s.lot = json_extract(j.value, '$[2]') WHERE s.qty < 0",
+    "postgresql": "SELECT item, loc, lot FROM stock WHERE qty < 0 AND (item, loc, lot) IN "
+    "(SELECT unnest(%b::integer[]), unnest(%b::integer[]), unnest(%b::text[]))",
+}
+
+
+def catalogue_version(connection: Connection) -> str:
+    """Return the catalogue's version, which stays until the commit."""
+    rows = driver.ask(connection, _VERSION[connection.dialect.name], [CATALOGUE_VERSION_KEY])()
+    return str(rows[0][0]) if rows else "0"
+
+
+def items_of(connection: Connection, codes: Sequence[str]) -> driver.Rows:
+    """Return code, item, SKU, name and pack of the barcodes that the catalogue knows."""
+    return _among(connection, _ITEMS_OF, codes)
+
+
+def items_called(connection: Connection, skus: Sequence[str]) -> driver.Rows:
+    """Return item, SKU and name of the SKUs that the catalogue knows."""
+    return _among(connection, _ITEMS_CALLED, skus)
+
+
+def counted_among(connection: Connection, items: Sequence[int]) -> driver.Rows:
+    """Return item, location, lot and moment of the newest count of what was counted of items."""
+    return _among(connection, _COUNTED, items)
+
+
+def _among(connection: Connection, sql: Mapping[str, str], values: Sequence[Any]) -> driver.Rows:
+    if not values:
+        return []
+    dialect = connection.dialect.name
+    parameter = json.dumps(values) if dialect == "sqlite" else list(values)
+    return driver.ask(connection, sql[dialect], [parameter])()
+
+
+def ask_levels(
+    connection: Connection, keys: Sequence[tuple[int, int]]
+) -> Callable[[], driver.Rows]:
+    """Ask for the availability rows of (item, site) keys, in the order of the sorted keys."""
+    return _ask_of(connection, _LEVELS, keys)
+
+
+def ask_below_zero(
+    connection: Connection, keys: Sequence[tuple[int, int, str]]
+) -> Callable[[], driver.Rows]:
+    """Ask which of the (item, location, lot) keys are of places below zero."""
+    return _ask_of(connection, _BELOW_ZERO, keys)
+
+
+def _ask_of(
+    connection: Connection, sql: Mapping[str, str], keys: Sequence[tuple[Any, ...]]
+) -> Callable[[], driver.Rows]:
+    if not keys:
+        return list
+    dialect = connection.dialect.name
+    values = [json.dumps(keys)] if dialect == "sqlite" else [*map(list, zip(*keys, strict=True))]
+    return driver.ask(connection, sql[dialect], values)
 
 
 MOVE_MARK = (
@@ -191,11 +288,6 @@ AVAILABLE: Select[Any] = (
     select(avail, item.c.sku, item.c.name, site.c.code)
     .join(item, item.c.id == avail.c.item)
     .join(site, site.c.id == avail.c.site)
-)
-
-#: :keys (item, site) -> their availability.
-AVAILABLE_OF = AVAILABLE.where(
-    tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True))
 )
 
 #: :keys (item, location, lot) -> what lies there, with its names.
