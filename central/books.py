@@ -182,9 +182,10 @@ class Books:
             self.now_us, reverses, res,
         ))  # fmt: skip
         self._outflow.add((item, origin, lot))
+        stock = self._stock
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
-            self._stock[key] = self._stock.get(key, 0) + change
+            stock[key] = stock.get(key, 0) + change
             site = self.catalogue.sellable_site(self.connection, place)
             if site is not None:
                 self.offer(item, site, change, reason)
@@ -267,7 +268,7 @@ class Books:
         as_of = names.moment(self.now_us)
         judged = []
         low, short = self.alerts.known("low_stock"), self.alerts.known("shortage")
-        for label, row in zip(labels, levels(), strict=True):
+        for label, row in zip(labels, sorted(levels()), strict=True):
             item, site, on_hand, reserved, safety, ver, low_stock = row
             cause = self._why[item, site]
             body = names.message(label, on_hand, reserved, safety, ver, as_of, cause)
@@ -287,13 +288,17 @@ class Books:
     def _flush_stock(self) -> None:
         if not self._stock:
             return
-        newest = self.counts.newest
-        rows = [
-            (i, loc, lot, qty, newest.get((i, loc, lot)))
-            for (i, loc, lot), qty in sorted(self._stock.items())
-        ]
-        add = statements.add_stock(self.connection.dialect.name)
-        statements.add(self.connection, add, statements.STOCK, rows)
+        dialect, newest = self.connection.dialect.name, self.counts.newest
+        changes = sorted(self._stock.items())
+        rows: list[tuple[Any, ...]]
+        if newest:
+            rows = [(*key, qty, newest.get(key)) for key, qty in changes]
+            add = statements.add_counted(dialect)
+            statements.add(self.connection, add, statements.COUNTED, rows)
+        else:
+            rows = [(*key, qty) for key, qty in changes]
+            add = statements.add_uncounted(dialect)
+            statements.add(self.connection, add, statements.UNCOUNTED, rows)
         self._touched.update(self._stock)
         self._stock.clear()
 

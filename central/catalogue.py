@@ -59,17 +59,11 @@ def barcode_key(code: str) -> str:
 def keys_of(event: Event) -> tuple[str, ...]:
     """Return what to look the event's goods up by, best first. A `sku:` key is not a barcode."""
     names = event.identifiers
-    return tuple(
-        key
-        for key in (
-            names.sku and f"sku:{names.sku}",
-            names.gtin14,
-            names.sscc,
-            names.text,
-            names.text and f"sku:{names.text}",
-        )
-        if key
-    )
+    keys = [f"sku:{names.sku}"] if names.sku else []
+    keys += [key for key in (names.gtin14, names.sscc, names.text) if key]
+    if names.text:
+        keys.append(f"sku:{names.text}")
+    return tuple(keys)
 
 
 def said(event: Event) -> str:
@@ -149,7 +143,7 @@ class Catalogue:
 
     def place(self, connection: Connection, site: int, place: Place) -> int:
         """Return the location's row number. A label scanned for the first time makes a bin."""
-        if isinstance(place, Outside):
+        if place.__class__ is Outside:
             return self._outside[place]
         if (site, place) not in self._places:
             table = schema.location
@@ -169,12 +163,14 @@ class Catalogue:
 
     def sellable_site(self, connection: Connection, location: int) -> int | None:
         """Return the site whose availability counts this location, None when it does not sell."""
-        if location not in self._site_of:  # made by another process
+        try:
+            return self._site_of[location]
+        except KeyError:  # made by another process
             table = schema.location
             self._remember_place(
                 connection.execute(select(table).where(table.c.id == location)).one()
             )
-        return self._site_of[location]
+            return self._site_of[location]
 
     def is_outside(self, location: int) -> bool:
         """Return whether the location is one of the virtual ones, which may be below zero."""

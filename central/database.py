@@ -242,7 +242,7 @@ def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver.ask(connection, begin)
 
     return engine
 

@@ -16,7 +16,7 @@ from central.alerts import Concern
 from central.arrivals import Applied, Arrival, StreamKey, activity_line, body_of, moment
 from central.books import ACTIVITY_LINES_MAX, Books
 from central.posting import Posting, Why
-from wire.events import Activity, Event, Rejected
+from wire.events import Activity, Event, Origin, Rejected
 
 _STATUS = {NoneType: "applied", rules.Held: "held", rules.Refused: "rejected"}
 
@@ -129,6 +129,8 @@ class _Page:
     rows: list[tuple[Any, ...]] = field(default_factory=list)  # statements.EVENT
     held: list[dict[str, Any]] = field(default_factory=list)
     activity_left: int = ACTIVITY_LINES_MAX
+    #: What each event (by its identity in memory) is about.
+    items: dict[int, catalogue.Item | None] = field(default_factory=dict)
 
     def take_all(self, arrivals: Sequence[Arrival]) -> list[Applied]:
         events = [event for arrival in arrivals for event in arrival.events]
@@ -177,11 +179,15 @@ class _Page:
     def look_up(self, events: Sequence[Event]) -> None:
         books = self.books
         keys = [catalogue.keys_of(e) if rules.names_goods(e) else () for e in events]
-        known = books.catalogue.find(books.connection, {key for each in keys for key in each})
-        self.items = {
-            id(event): next((known[key] for key in each if key in known), None)
-            for event, each in zip(events, keys, strict=True)
-        }
+        known = books.catalogue.find(books.connection, set().union(*keys))
+        self.items = {}
+        for event, names in zip(events, keys, strict=True):
+            item = None
+            for name in names:
+                item = known.get(name)
+                if item is not None:
+                    break
+            self.items[id(event)] = item
         counting = (self.items[id(event)] for event in events if event.kind == "count")
         books.counts.prepare(
             {item.id for item in known.values()}, {item.id for item in counting if item}
@@ -225,7 +231,7 @@ class _Page:
             stream.latest_us = occurred_us
         why: Why | None = None
         status, code = "rejected", "booked_before"
-        if not self._booked_before(arrival, event):
+        if event.salvaged_from is None or not self._booked_before(arrival, event.salvaged_from):
             why = self._post(Posting(stream.id, event.seq, site, occurred_us, event), item)
             status, code = _STATUS[type(why)], why.code if why else ""
         self.rows.append((
@@ -239,11 +245,8 @@ class _Page:
             activity.append(activity_line(arrival.source, event, item, why))
         return Rejected(seq=event.seq, code=why.code, message=why.message) if why else None
 
-    def _booked_before(self, arrival: Arrival, event: Event) -> bool:
+    def _booked_before(self, arrival: Arrival, origin: Origin) -> bool:
         """Return whether a salvaged event was applied under its old number."""
-        origin = event.salvaged_from
-        if origin is None:
-            return False
         old = (arrival.site, arrival.source, str(origin.epoch))
         return origin.seq <= self.ledger.mark(self.books.connection, old)
 

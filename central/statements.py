@@ -172,7 +172,8 @@ def _unnested(statement: Insert, keys: tuple[str, ...]) -> str:
 #: Columns of the journal's rows, in the order of their tables.
 EVENT = tuple(column.name for column in event.c if column.name != "id")
 ENTRY = tuple(column.name for column in entry.c if column.name != "id")
-STOCK = ("item", "loc", "lot", "qty", "count_us")
+UNCOUNTED = ("item", "loc", "lot", "qty")
+COUNTED = (*UNCOUNTED, "count_us")
 AVAIL = ("item", "site", "on_hand", "reserved", "safety", "ver")
 OUTBOX = ("channel", "agg_key", "body", "created_us")
 
@@ -198,11 +199,11 @@ _COUNTED = {
     "WHERE count_us IS NOT NULL AND item = ANY(%b::integer[])",
 }
 _LEVELS = {
+    # Of one site.
     "sqlite": "SELECT a.item, a.site, a.on_hand, a.reserved, a.safety, a.ver, a.low_stock "
-    "FROM json_each(?) j CROSS JOIN avail a ON a.item = json_extract(j.value, '$[0]') "
-    "AND a.site = json_extract(j.value, '$[1]')",
+    "FROM json_each(?) j CROSS JOIN avail a ON a.item = j.value AND a.site = ?",
     "postgresql": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail WHERE "
-    "(item, site) IN (SELECT unnest(%b::integer[]), unnest(%b::integer[])) ORDER BY item, site",
+    "(item, site) IN (SELECT unnest(%b::integer[]), unnest(%b::integer[]))",
 }
 _BELOW_ZERO = {
     "sqlite": "SELECT s.item, s.loc, s.lot FROM json_each(?) j CROSS JOIN stock s "
@@ -245,8 +246,16 @@ def _among(connection: Connection, sql: Mapping[str, str], values: Sequence[Any]
 def ask_levels(
     connection: Connection, keys: Sequence[tuple[int, int]]
 ) -> Callable[[], driver.Rows]:
-    """Ask for the availability rows of (item, site) keys, in the order of the sorted keys."""
-    return _ask_of(connection, _LEVELS, keys)
+    """Ask for the availability rows of (item, site) keys, in any order."""
+    if connection.dialect.name != "sqlite":
+        return _ask_of(connection, _LEVELS, keys)
+    by_site: dict[int, list[int]] = {}
+    for number, place in keys:
+        by_site.setdefault(place, []).append(number)
+    rows = []
+    for place, numbers in by_site.items():
+        rows += driver.ask(connection, _LEVELS["sqlite"], (json.dumps(numbers), place))()
+    return lambda: rows
 
 
 def ask_below_zero(
@@ -300,7 +309,7 @@ STOCK_OF = (
 
 
 @lru_cache
-def add_stock(dialect: str) -> Insert:
+def add_counted(dialect: str) -> Insert:
     """Add qty to a place's row, made when it is new; count_us is set when it is given."""
     return database.upsert(
         dialect,
@@ -310,6 +319,14 @@ def add_stock(dialect: str) -> Insert:
             "qty": stock.c.qty + new.qty,
             "count_us": func.coalesce(new.count_us, stock.c.count_us),
         },
+    )
+
+
+@lru_cache
+def add_uncounted(dialect: str) -> Insert:
+    """Add qty to a place's row, made when it is new."""
+    return database.upsert(
+        dialect, stock, ["item", "loc", "lot"], lambda new: {"qty": stock.c.qty + new.qty}
     )
 
 

@@ -1,17 +1,18 @@
 """The least that must be written for a scan and for a promise, by hand: what the ledger is held
-against. No parsing, no dedupe, no rules; the same rows in the same tables, one after the other."""
+against. No dedupe, no rules, no messages; the same rows in the same tables, one after the other."""
 
 import collections
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-#: As long as what the ledger writes for a scan of an EAN-13, and to tell of a new availability.
-EVENT_BODY, OUTBOX_BODY = "x" * 355, "x" * 190
-#: Rows of each table that a transaction writes: (SQL, values of a row). Nothing is read.
+from wire.events import Event
+
+#: As long as what the ledger writes to tell of a new availability.
+OUTBOX_BODY = "x" * 190
 _EVENT = (
     "INSERT INTO event (stream, seq, uuid, kind, status, code, scanner, occurred_us, received_us, "
     "body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -32,27 +33,27 @@ _AVAIL = (
 _OUTBOX = "INSERT INTO outbox (channel, agg_key, body, created_us) VALUES (?, ?, ?, ?)"
 _MARK = "UPDATE stream SET applied_seq = ?, seen_us = ?, latest_us = ? WHERE id = ?"
 _SUPPLIER, _DOCK, _SITE = 1, 5, 1
-_UUID = "01890000-0000-7000-8000-000000000000"
 
 
-def apply(engine: Engine, stream: int, first: int, count: int, items: int) -> None:
-    """Write the rows of `count` receipts of `items` different items in one transaction.
+def apply(engine: Engine, stream: int, events: Sequence[Event], item_of: Mapping[str, int]) -> None:
+    """Write the rows of received events in one transaction, as fast as the rows go in.
 
-    With the driver itself and one `executemany` for each table, as fast as the rows go in.
+    With the driver itself and one `executemany` for each table. Nothing is read; of each event only
+    its JSON is made, which is what its row has to hold.
     """
     now = 1_764_000_000_000_000
-    scans = [(seq, 1 + seq % items) for seq in range(first, first + count)]
+    scans = [(event.seq, item_of[event.identifiers.sku or ""]) for event in events]
     received = sorted(collections.Counter(item for _, item in scans).items())
     places = ((_SUPPLIER, -1), (_DOCK, 1))
     work = (
-        (_EVENT, [(stream, seq, _UUID, "receive", "applied", None, "dock-1", now, now, EVENT_BODY)
-                  for seq, _ in scans]),
+        (_EVENT, [(stream, event.seq, str(event.id), event.kind, "applied", None, event.scanner,
+                   now, now, event.model_dump_json(exclude_none=True)) for event in events]),
         (_ENTRY, [(stream, seq, 0, item, "", _SUPPLIER, _DOCK, 1, "receive", None, now, now, None,
                    None) for seq, item in scans]),
         (_STOCK, [(item, place, "", sign * n) for item, n in received for place, sign in places]),
         (_AVAIL, [(item, _SITE, n, 0, 0, 1) for item, n in received]),
         (_OUTBOX, [("availability", f"main/{item}", OUTBOX_BODY, now) for item, _ in received]),
-        (_MARK, [(first + count - 1, now, now, stream)]),
+        (_MARK, [(events[-1].seq, now, now, stream)]),
     )  # fmt: skip
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:

@@ -57,8 +57,9 @@ def make(path: Path, items: int, entries: int) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-500000"):
         connection.execute(f"PRAGMA {setting}")
-    connection.execute("CREATE TEMP TABLE digit (d INTEGER)")
-    connection.executemany("INSERT INTO digit VALUES (?)", [(d,) for d in range(10)])
+    connection.execute("CREATE TEMP TABLE number (n INTEGER PRIMARY KEY)")
+    numbers = range(max(items, min(entries, _PART)))
+    connection.executemany("INSERT INTO number VALUES (?)", zip(numbers, strict=True))
     _catalogue(connection, items)
     _journal(connection, items, entries)
     _sums(connection, items, entries)
@@ -67,11 +68,7 @@ def make(path: Path, items: int, entries: int) -> None:
 
 def _numbers(first: int, count: int) -> str:
     """Return a subquery of the numbers from `first` on, as n."""
-    powers = [10**place for place in range(8)]
-    tables = ", ".join(f"digit d{power}" for power in reversed(powers))
-    value = " + ".join(f"{power} * d{power}.d" for power in powers)
-    high = " AND ".join(f"{power} * d{power}.d < {count}" for power in powers)
-    return f"(SELECT {first} + {value} AS n FROM {tables} WHERE {high} AND {value} < {count})"
+    return f"(SELECT n + {first} AS n FROM number WHERE n < {count})"
 
 
 def _catalogue(connection: sqlite3.Connection, items: int) -> None:
@@ -130,6 +127,6 @@ def _sums(connection: sqlite3.Connection, items: int, entries: int) -> None:
         "SELECT 'availability', 'main/ITEM-' || n, json_object('v', 1, 'sku', 'ITEM-' || n, "
         "'site', 'main', 'name', 'item ' || n, 'version', 1, 'on_hand', a.on_hand, 'reserved', 0, "
         "'safety', 0, 'available', a.on_hand, 'as_of', '2026-01-01T00:00:00Z', 'cause', 'receive')"
-        f", n + 1, ? FROM {_numbers(0, items)} JOIN avail a ON a.item = n + ? AND a.site = ?",
+        f", n + 1, ? FROM {_numbers(0, items)} CROSS JOIN avail a ON a.item = n + ? AND a.site = ?",
         (time.time_ns() // 1_000, FIRST_ITEM, _SITE),
     )
