@@ -321,13 +321,16 @@ def lock_items(connection: Connection, moving: Iterable[int], counting: Iterable
         return
     alone = {item % _ITEM_LOCKS for item in counting}
     numbers = sorted(alone | {item % _ITEM_LOCKS for item in moving})
-    if numbers:
+    if len(numbers) == 1 and not alone:
+        driver.change(connection, _LOCK_ITEM, [(_ITEM_LOCK_CLASS, numbers[0])])
+    elif numbers:
         driver.change(
             connection, _LOCK_ITEMS, [(sorted(alone), _ITEM_LOCK_CLASS, _ITEM_LOCK_CLASS, numbers)]
         )
 
 
 #: In one order, so that two transactions never wait for each other in a circle.
+_LOCK_ITEM = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 _LOCK_ITEMS = (
     "SELECT CASE WHEN n = ANY(%b::int[]) THEN pg_advisory_xact_lock(%s, n) "
     "ELSE pg_advisory_xact_lock_shared(%s, n) END "

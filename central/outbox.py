@@ -11,16 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select, text
 
-from central import database, driver, schema, statements
+from central import database, schema, statements
 from central.alerts import Announcement
 
 #: Rows numbered, or removed, by one transaction.
 ROWS_MAX = 5_000
 FLOOR_KEY = "feed_floor"
 
-#: What the relay listens for.
+#: What the relay listens for: statements.ADD_AND_WAKE.
 WAITING = "docktally_outbox"
-_WAKE = "SELECT pg_notify(%s, '')"
 _NUMBER = text(
     "UPDATE outbox SET feed_seq = n.place FROM (SELECT id, CAST(:newest AS bigint) + row_number() "
     "OVER (ORDER BY id) AS place FROM outbox WHERE feed_seq IS NULL ORDER BY id LIMIT :max) n "
@@ -42,9 +41,9 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
     if not announcements:
         return
     rows = [(a.channel, "/".join(a.key), a.body.decode(), now_us) for a in announcements]
-    statements.add(connection, statements.ADD_ANNOUNCEMENTS, statements.OUTBOX, rows)
-    if connection.dialect.name == "postgresql":
-        driver.change(connection, _WAKE, [(WAITING,)])
+    is_shared = connection.dialect.name == "postgresql"
+    add = statements.ADD_AND_WAKE if is_shared else statements.ADD_ANNOUNCEMENTS
+    statements.add(connection, add, statements.OUTBOX, rows)
 
 
 def newest(connection: Connection) -> int:

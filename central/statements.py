@@ -39,6 +39,8 @@ from central.schema import (  # fmt: skip
 
 #: Rows named in one statement: below SQLite's limit on parameters.
 ROWS_MAX = 400
+#: So many rows are inserted one by one on PostgreSQL.
+FEW_ROWS = 2
 #: States of a reservation that holds goods.
 OPEN_STATES = ("held", "committed")
 CATALOGUE_VERSION_KEY = "catalogue_version"
@@ -97,6 +99,10 @@ COUNT_AFTER = (
 ADD_EVENTS = insert(event)
 ADD_ENTRIES = insert(entry)
 ADD_ANNOUNCEMENTS = insert(outbox)
+#: The same where another connection, the relay's, waits to hear of them.
+ADD_AND_WAKE: Insert = ADD_ANNOUNCEMENTS.returning(
+    literal_column("pg_notify('docktally_outbox', '')")
+)
 ADD_LINES = insert(reservation_line)
 
 
@@ -132,16 +138,26 @@ def add(
     rows: Sequence[tuple[Any, ...]],
 ) -> None:
     """Run a statement of this module for all rows, which have these columns, in one go."""
-    if connection.dialect.name == "postgresql":
-        assert isinstance(statement, Insert)
+    if connection.dialect.name == "sqlite":
+        sql, order = _compiled(statement, "sqlite", columns)
+        driver.change(connection, sql, _reordered(rows, columns, order))
+        return
+    assert isinstance(statement, Insert)
+    if len(rows) <= FEW_ROWS:
+        sql, order = _in_rows(statement, columns)
+        driver.change(connection, sql, _reordered(rows, columns, order))
+    else:
         values = tuple(map(list, zip(*rows, strict=True)))
         driver.change(connection, _unnested(statement, columns), [values])
-        return
-    sql, order = _compiled(statement, "sqlite", columns)
-    if order != columns:
-        places = [columns.index(key) for key in order]
-        rows = [tuple(row[place] for place in places) for row in rows]
-    driver.change(connection, sql, rows)
+
+
+def _reordered(
+    rows: Sequence[tuple[Any, ...]], columns: tuple[str, ...], order: tuple[str, ...]
+) -> Sequence[tuple[Any, ...]]:
+    if order == columns:
+        return rows
+    places = [columns.index(key) for key in order]
+    return [tuple(row[place] for place in places) for row in rows]
 
 
 @lru_cache
@@ -153,6 +169,20 @@ def _compiled(
     compiled = statement.compile(dialect=made.dialect(), column_keys=list(keys))
     assert set(compiled.params) <= set(keys), "write constants as literal_column"
     return compiled.string, tuple(compiled.positiontup or ())
+
+
+@lru_cache
+def _in_rows(statement: Insert, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL that inserts one row, and the order of its parameters.
+
+    Arrays take longer for a few rows.
+    """
+    sql, _ = _compiled(statement, "postgresql", columns)
+    order = tuple(sorted(columns, key=lambda key: sql.index(f"%({key})s")))
+    for key in columns:
+        assert sql.count(f"%({key})s") == 1
+        sql = sql.replace(f"%({key})s", "%b")
+    return sql, order
 
 
 @lru_cache
@@ -204,6 +234,8 @@ _LEVELS = {
     "FROM json_each(?) j CROSS JOIN avail a ON a.item = j.value AND a.site = ?",
     "postgresql": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail WHERE "
     "(item, site) IN (SELECT unnest(%b::integer[]), unnest(%b::integer[]))",
+    "single": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail "
+    "WHERE item = %b AND site = %b",
 }
 _BELOW_ZERO = {
     "sqlite": "SELECT s.item, s.loc, s.lot FROM json_each(?) j CROSS JOIN stock s "
@@ -270,6 +302,8 @@ def _ask_of(
 ) -> Callable[[], driver.Rows]:
     if not keys:
         return list
+    if len(keys) == 1 and "single" in sql and connection.dialect.name == "postgresql":
+        return driver.ask(connection, sql["single"], keys[0])
     dialect = connection.dialect.name
     values = [json.dumps(keys)] if dialect == "sqlite" else [*map(list, zip(*keys, strict=True))]
     return driver.ask(connection, sql[dialect], values)
