@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, func, or_, select
 
-from central import lots, names, schema, statements
+from central import lookups, lots, names, schema, statements
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
@@ -262,7 +262,7 @@ class Books:
         keys = sorted(self._why)
         labels = self.catalogue.names.of(self.connection, keys)
         places = [key for key in self._touched if not self.catalogue.is_outside(key[1])]
-        levels = statements.ask_levels(self.connection, keys)  # nobody waits for these until
+        levels = lookups.ask_levels(self.connection, keys)  # nobody waits for these until
         self.watch.learn(places, labels)  # all is asked for
         below = self.watch.below_zero(places, self._outflow)
         as_of = names.moment(self.now_us)

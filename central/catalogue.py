@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
-from central import database, names, schema, statements
+from central import database, lookups, names, schema
 from central.names import Names
 from central.rules import Outside, Place, Role
 from wire.events import TEXT_LENGTH_MAX, Event
@@ -91,7 +91,7 @@ class Catalogue:
 
     def refresh(self, connection: Connection) -> None:
         """Forget what another process may have changed; until the commit nobody changes it."""
-        version = statements.catalogue_version(connection)
+        version = lookups.catalogue_version(connection)
         if version != self.version or not self._outside:
             self.forget()
             self.version = version
@@ -127,11 +127,11 @@ class Catalogue:
 
     def _look_up(self, connection: Connection, keys: list[str]) -> None:
         codes = [key for key in keys if not key.startswith(SKU_PREFIX)]
-        for code, number, sku, name, each_per in statements.items_of(connection, codes):
+        for code, number, sku, name, each_per in lookups.items_of(connection, codes):
             self._known[code] = Item(number, sku, name, each_per)
             self.names.learn(number, sku, name)
         skus = [key.removeprefix(SKU_PREFIX) for key in keys if key.startswith(SKU_PREFIX)]
-        for number, sku, name in statements.items_called(connection, skus):
+        for number, sku, name in lookups.items_called(connection, skus):
             self._known[SKU_PREFIX + sku] = Item(number, sku, name, 1)
             self.names.learn(number, sku, name)
 
@@ -395,5 +395,5 @@ def bump(connection: Connection) -> None:
         ["key"],
         lambda _: {"value": cast(cast(value, Integer) + 1, Text)},
     )
-    connection.execute(count, {"key": statements.CATALOGUE_VERSION_KEY, "value": "1"})
+    connection.execute(count, {"key": lookups.CATALOGUE_VERSION_KEY, "value": "1"})
     names.stale(connection)

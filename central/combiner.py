@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import select
 
-from central import grants, reservations, schema, statements
+from central import grants, lookups, reservations, schema, statements
 from central.grants import Line
 from central.requests import Answer
 from central.reservations import ANY_SITE, Request
@@ -118,7 +118,7 @@ def _run(tx: Transaction, requests: Sequence[Request]) -> list[Answer]:
 
 def _fresh(tx: Transaction, requests: Sequence[Request]) -> dict[int, _Wanted]:
     """Return the requests whose key was never used, by their places."""
-    table, site = schema.reservation, schema.site
+    site = schema.site
     codes = sorted({request.site for request in requests})
     known = tx.connection.execute(select(site.c.id, site.c.code).where(site.c.code.in_(codes)))
     sites = {row.code: row for row in known}
@@ -126,13 +126,8 @@ def _fresh(tx: Transaction, requests: Sequence[Request]) -> dict[int, _Wanted]:
     for n, request in enumerate(requests):
         if request.site in sites:
             first.setdefault((request.channel, request.key), n)
-    used = tx.connection.execute(
-        select(table.c.channel, table.c.key).where(
-            tuple_(table.c.channel, table.c.key).in_(list(first))
-        )
-    )
-    for row in used:
-        first.pop((row.channel, row.key), None)
+    for _, channel, key in lookups.used_keys(tx.connection, list(first)):
+        first.pop((channel, key), None)
     skus = {line.sku for n in first.values() for line in requests[n].lines}
     tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in skus])  # all by one query
     return {
@@ -167,11 +162,8 @@ def _decide(tx: Transaction, wanted: Sequence[_Wanted]) -> None:
 
 
 def _lock(tx: Transaction, keys: set[Key]) -> dict[Key, _Row]:
-    rows: dict[Key, _Row] = {}
-    for part in statements.parts(sorted(keys)):
-        found = tx.connection.execute(statements.LOCK_AVAILABILITY, {"keys": part})
-        rows.update({(r.item, r.site): _Row(r.on_hand, r.reserved, r.safety, r.ver) for r in found})
-    return rows
+    rows = lookups.lock_levels(tx.connection, sorted(keys))
+    return {(item, site): _Row(*rest) for item, site, *rest, _ in rows}
 
 
 def _shares(tx: Transaction, wanted: Sequence[_Wanted]) -> dict[ShareKey, _Share]:
@@ -206,15 +198,12 @@ def _take(tx: Transaction, rows: Mapping[Key, _Row], shares: Mapping[ShareKey, _
 
 
 def _store(tx: Transaction, decided: Sequence[_Wanted]) -> list[Answer]:
-    table = schema.reservation
     if not decided:
         return []
     answered = [(each, each.answer) for each in decided if each.answer is not None]
     rows = [reservations.row_of(tx, each.request, each.site.id, said) for each, said in answered]
-    made = tx.connection.execute(
-        insert(table).returning(table.c.id, table.c.channel, table.c.key), rows
-    )
-    numbers = {(row.channel, row.key): row.id for row in made}
+    made = statements.add_reservations(tx.connection, rows)
+    numbers = {(channel, key): number for number, channel, key in made}
     answers = []
     lines: list[dict[str, int]] = []
     for each, said in answered:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from central import database, schema, statements
+from central import database, lookups, schema, statements
 
 StockKey = tuple[int, int, str]  # item, location, lot
 
@@ -35,7 +35,7 @@ class Counts:
         database.lock_items(self.connection, set(new) - mine, mine)
         self._counting.update(mine)
         self._items.update(new)
-        for item, place, lot, at_us in statements.counted_among(self.connection, new):
+        for item, place, lot, at_us in lookups.counted_among(self.connection, new):
             self.newest[item, place, lot] = at_us
 
     def after(self, key: StockKey, moment_us: int) -> Row[Any] | None:

@@ -1,7 +1,6 @@
 """The SQL of the hot path, built once: making a statement costs more than running it."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,13 +14,12 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from central import database, driver
+from central import database, driver, lookups
 from central.schema import (  # fmt: skip
     avail,
     channel_item,
@@ -31,6 +29,7 @@ from central.schema import (  # fmt: skip
     item,
     location,
     outbox,
+    reservation,
     reservation_line,
     site,
     stock,
@@ -43,15 +42,6 @@ ROWS_MAX = 400
 FEW_ROWS = 2
 #: States of a reservation that holds goods.
 OPEN_STATES = ("held", "committed")
-CATALOGUE_VERSION_KEY = "catalogue_version"
-
-#: :keys (item, site) -> their availability, which nobody else changes until we have committed.
-LOCK_AVAILABILITY = (
-    select(avail)
-    .where(tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True)))
-    .order_by(avail.c.item, avail.c.site)
-    .with_for_update(key_share=True)
-)
 
 #: :keys (item, site, channel) -> what channels may promise, locked in the same way.
 LOCK_SHARES = (
@@ -75,14 +65,6 @@ _TAKE = (
     )
     .values(reserved=avail.c.reserved + bindparam("q"), ver=avail.c.ver + bindparam("n"))
 )
-_TAKE_UNNESTED = text(
-    "UPDATE avail SET reserved = avail.reserved + t.q, ver = avail.ver + t.n FROM (SELECT "
-    "unnest(CAST(:i AS integer[])) AS i, unnest(CAST(:s AS integer[])) AS s, "
-    "unnest(CAST(:q AS bigint[])) AS q, unnest(CAST(:n AS bigint[])) AS n, "
-    "unnest(CAST(:m AS bigint[])) AS m) t WHERE avail.item = t.i AND avail.site = t.s "
-    "AND avail.on_hand - avail.reserved - avail.safety >= t.m"
-)
-
 #: The first count of a place after :moment_us.
 COUNT_AFTER = (
     select(counted)
@@ -104,6 +86,10 @@ ADD_AND_WAKE: Insert = ADD_ANNOUNCEMENTS.returning(
     literal_column("pg_notify('docktally_outbox', '')")
 )
 ADD_LINES = insert(reservation_line)
+_ADD_RESERVATIONS = insert(reservation)
+_ADD_AND_NUMBER: Insert = _ADD_RESERVATIONS.returning(
+    reservation.c.id, reservation.c.channel, reservation.c.key
+)
 
 
 def parts(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -114,9 +100,19 @@ def parts(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
 def take_available(connection: Connection, rows: Sequence[Mapping[str, int]]) -> int:
     """Promise i, s, q, n (item, site, eaches, requests) where m are available; count the rows."""
     if connection.dialect.name == "postgresql":
-        columns = {key: [row[key] for row in rows] for key in "isqnm"}
-        return connection.execute(_TAKE_UNNESTED, columns).rowcount
+        columns = [[row[key] for row in rows] for key in "qnism"]
+        return len(driver.ask(connection, _TAKE_UNNESTED, columns)())
     return connection.execute(_TAKE, list(map(dict, rows))).rowcount
+
+
+def add_reservations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> driver.Rows:
+    """Add reservations; return id, channel and key of each."""
+    if connection.dialect.name == "sqlite":
+        write(connection, _ADD_RESERVATIONS, rows)
+        return lookups.used_keys(connection, [(row["channel"], row["key"]) for row in rows])
+    columns = tuple(rows[0])
+    values = [[row[key] for row in rows] for key in columns]
+    return driver.ask(connection, _unnested(_ADD_AND_NUMBER, columns), values)()
 
 
 def write(
@@ -207,108 +203,13 @@ COUNTED = (*UNCOUNTED, "count_us")
 AVAIL = ("item", "site", "on_hand", "reserved", "safety", "ver")
 OUTBOX = ("channel", "agg_key", "body", "created_us")
 
-_VERSION = {
-    "sqlite": "SELECT value FROM meta WHERE key = ?",
-    # Where several processes write: whoever changes the catalogue waits until we are done with it.
-    "postgresql": "SELECT value FROM meta WHERE key = %s FOR SHARE",
-}
-_ITEMS_OF = {
-    "sqlite": "SELECT b.code, i.id, i.sku, i.name, b.each_per FROM json_each(?) j "
-    "CROSS JOIN barcode b ON b.code = j.value JOIN item i ON i.id = b.item",
-    "postgresql": "SELECT b.code, i.id, i.sku, i.name, b.each_per FROM barcode b "
-    "JOIN item i ON i.id = b.item WHERE b.code = ANY(%b::text[])",
-}
-_ITEMS_CALLED = {
-    "sqlite": "SELECT i.id, i.sku, i.name FROM json_each(?) j CROSS JOIN item i ON i.sku = j.value",
-    "postgresql": "SELECT id, sku, name FROM item WHERE sku = ANY(%b::text[])",
-}
-_COUNTED = {
-    "sqlite": "SELECT s.item, s.loc, s.lot, s.count_us FROM json_each(?) j CROSS JOIN stock s "
-    "ON s.item = j.value WHERE s.count_us IS NOT NULL",
-    "postgresql": "SELECT item, loc, lot, count_us FROM stock "
-    "WHERE count_us IS NOT NULL AND item = ANY(%b::integer[])",
-}
-_LEVELS = {
-    # Of one site.
-    "sqlite": "SELECT a.item, a.site, a.on_hand, a.reserved, a.safety, a.ver, a.low_stock "
-    "FROM json_each(?) j CROSS JOIN avail a ON a.item = j.value AND a.site = ?",
-    "postgresql": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail WHERE "
-    "(item, site) IN (SELECT unnest(%b::integer[]), unnest(%b::integer[]))",
-    "single": "SELECT item, site, on_hand, reserved, safety, ver, low_stock FROM avail "
-    "WHERE item = %b AND site = %b",
-}
-_BELOW_ZERO = {
-    "sqlite": "SELECT s.item, s.loc, s.lot FROM json_each(?) j CROSS JOIN stock s "
-    "ON s.item = json_extract(j.value, '$[0]') AND s.loc = json_extract(j.value, '$[1]') "
-    "AND s.lot = json_extract(j.value, '$[2]') WHERE s.qty < 0",
-    "postgresql": "SELECT item, loc, lot FROM stock WHERE qty < 0 AND (item, loc, lot) IN "
-    "(SELECT unnest(%b::integer[]), unnest(%b::integer[]), unnest(%b::text[]))",
-}
-
-
-def catalogue_version(connection: Connection) -> str:
-    """Return the catalogue's version, which stays until the commit."""
-    rows = driver.ask(connection, _VERSION[connection.dialect.name], [CATALOGUE_VERSION_KEY])()
-    return str(rows[0][0]) if rows else "0"
-
-
-def items_of(connection: Connection, codes: Sequence[str]) -> driver.Rows:
-    """Return code, item, SKU, name and pack of the barcodes that the catalogue knows."""
-    return _among(connection, _ITEMS_OF, codes)
-
-
-def items_called(connection: Connection, skus: Sequence[str]) -> driver.Rows:
-    """Return item, SKU and name of the SKUs that the catalogue knows."""
-    return _among(connection, _ITEMS_CALLED, skus)
-
-
-def counted_among(connection: Connection, items: Sequence[int]) -> driver.Rows:
-    """Return item, location, lot and moment of the newest count of what was counted of items."""
-    return _among(connection, _COUNTED, items)
-
-
-def _among(connection: Connection, sql: Mapping[str, str], values: Sequence[Any]) -> driver.Rows:
-    if not values:
-        return []
-    dialect = connection.dialect.name
-    parameter = json.dumps(values) if dialect == "sqlite" else list(values)
-    return driver.ask(connection, sql[dialect], [parameter])()
-
-
-def ask_levels(
-    connection: Connection, keys: Sequence[tuple[int, int]]
-) -> Callable[[], driver.Rows]:
-    """Ask for the availability rows of (item, site) keys, in any order."""
-    if connection.dialect.name != "sqlite":
-        return _ask_of(connection, _LEVELS, keys)
-    by_site: dict[int, list[int]] = {}
-    for number, place in keys:
-        by_site.setdefault(place, []).append(number)
-    rows = []
-    for place, numbers in by_site.items():
-        rows += driver.ask(connection, _LEVELS["sqlite"], (json.dumps(numbers), place))()
-    return lambda: rows
-
-
-def ask_below_zero(
-    connection: Connection, keys: Sequence[tuple[int, int, str]]
-) -> Callable[[], driver.Rows]:
-    """Ask which of the (item, location, lot) keys are of places below zero."""
-    return _ask_of(connection, _BELOW_ZERO, keys)
-
-
-def _ask_of(
-    connection: Connection, sql: Mapping[str, str], keys: Sequence[tuple[Any, ...]]
-) -> Callable[[], driver.Rows]:
-    if not keys:
-        return list
-    if len(keys) == 1 and "single" in sql and connection.dialect.name == "postgresql":
-        return driver.ask(connection, sql["single"], keys[0])
-    dialect = connection.dialect.name
-    values = [json.dumps(keys)] if dialect == "sqlite" else [*map(list, zip(*keys, strict=True))]
-    return driver.ask(connection, sql[dialect], values)
-
-
+_TAKE_UNNESTED = (
+    "UPDATE avail SET reserved = avail.reserved + t.q, ver = avail.ver + t.n FROM (SELECT "
+    "unnest(%b::bigint[]) AS q, unnest(%b::bigint[]) AS n, unnest(%b::integer[]) AS i, "
+    "unnest(%b::integer[]) AS s, unnest(%b::bigint[]) AS m) t WHERE avail.item = t.i "
+    "AND avail.site = t.s AND avail.on_hand - avail.reserved - avail.safety >= t.m "
+    "RETURNING avail.item"
+)
 MOVE_MARK = (
     update(stream)
     .where(stream.c.id == bindparam("i"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from central import schema, statements
+from central import lookups, schema, statements
 from central.alerts import Alerts, Announcement, Concern
 from central.names import Label, Level
 
@@ -65,7 +65,7 @@ class Watch:
         What was asked with `learn` is known then.
         """
         fewer = sorted(left.intersection(places))
-        found = statements.ask_below_zero(self.connection, fewer)
+        found = lookups.ask_below_zero(self.connection, fewer)
         self._learn()
         said = self.alerts.known("negative_bin")
         keys = {key for key in places if place_ref(*key) in said} if said else set()
