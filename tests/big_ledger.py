@@ -17,6 +17,7 @@ MIGRATIONS = Path(migrations.__path__[0]) / "versions"
 #: The items begin after those of the small catalogue that each test has.
 FIRST_ITEM = 101
 _STREAM, _SITE, _SUPPLIER, _BIN = 1, 1, 1, 5
+_EPOCH = "01890000-0000-7000-8000-000000000000"
 _BODY = '{"kind":"receive","quantity":1,"raw":"U0tV"}'
 _START_US, _STEP_US = 1_600_000_000_000_000, 1_000_000
 #: Rows made by one statement.
@@ -87,8 +88,8 @@ def _catalogue(connection: sqlite3.Connection, items: int) -> None:
 def _journal(connection: sqlite3.Connection, items: int, entries: int) -> None:
     connection.execute(
         "INSERT INTO stream (id, site, source, epoch, applied_seq, seen_us, latest_us) "
-        "VALUES (?, 'main', 'old', 'e', ?, ?, ?)",
-        (_STREAM, entries, *[_START_US + entries * _STEP_US] * 2),
+        "VALUES (?, 'main', 'old', ?, ?, ?, ?)",
+        (_STREAM, _EPOCH, entries, *[_START_US + entries * _STEP_US] * 2),
     )
     index = "CREATE INDEX entry_item_time ON entry (item, occurred_us)"
     connection.execute("DROP INDEX entry_item_time")
