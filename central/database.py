@@ -45,8 +45,9 @@ _CONNECT_TIMEOUT_S = 10
 _LEASE_TIMEOUT_S = 2.0
 #: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
 READERS_MAX = 10
-#: Writing connections: the ledger's thread, and the relay's for numbering and for listening.
-WRITERS_MAX = 3
+#: Writing connections: the ledger's thread, the relay's for numbering and for listening, and the
+#: one that hears of other relays.
+WRITERS_MAX = 4
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
 _SCHEMA_LOCK = 0x646F636B
 

@@ -20,6 +20,9 @@ FLOOR_KEY = "feed_floor"
 
 #: What the relay listens for: statements.ADD_AND_WAKE.
 WAITING = "docktally_outbox"
+#: What every process listens for: readers of its change feed wait for it.
+NUMBERED = "docktally_feed"
+_TELL_READERS = select(func.pg_notify(NUMBERED, ""))
 _NUMBER = text(
     "UPDATE outbox SET feed_seq = n.place FROM (SELECT id, CAST(:newest AS bigint) + row_number() "
     "OVER (ORDER BY id) AS place FROM outbox WHERE feed_seq IS NULL ORDER BY id LIMIT :max) n "
@@ -44,6 +47,11 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
     is_shared = connection.dialect.name == "postgresql"
     add = statements.ADD_AND_WAKE if is_shared else statements.ADD_ANNOUNCEMENTS
     statements.add(connection, add, statements.OUTBOX, rows)
+
+
+def tell_readers(connection: Connection) -> None:
+    """Wake the readers of all processes once this transaction, which numbers rows, is committed."""
+    connection.execute(_TELL_READERS)
 
 
 def newest(connection: Connection) -> int:

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +16,7 @@ from central.reservations import Request, Wanted
 from central.writer import Writer
 from ledgers import SELLABLE, new_database, stock_catalogue
 from measure import compare, process
-from neighbours import Mosquitto, free_port, wait_until
+from neighbours import Mosquitto, answers, free_port, wait_until
 from postgres import Postgres
 
 pytestmark = [pytest.mark.bench, pytest.mark.postgres, pytest.mark.broker]
@@ -176,14 +174,3 @@ def serving(name: str, mosquitto: Mosquitto, log: Path) -> Iterator[int]:
     command += ["--broker", f"127.0.0.1:{mosquitto.port}", "--port", str(port)]
     with process(*command, log=log):
         yield port
-
-
-def answers(port: int) -> bool:
-    """True once a server says anything."""
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1)
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""A ledger after years against a new one: how fast scans are applied, and how soon central is there.
+"""A ledger after years against a new one: how fast scans are applied, how soon central is there.
 
 The large one is made once and kept in $XDG_CACHE_HOME/docktally-bench: 5.5 GB, a minute or two.
 """
@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 import big_ledger
 from central import database
@@ -19,8 +20,7 @@ from central.arrivals import Arrival
 from central.writer import Writer
 from ledgers import SELLABLE, scan
 from measure import process, usage
-from neighbours import Mosquitto, free_port, wait_until
-from test_promises_speed import answers
+from neighbours import Mosquitto, answers, free_port, wait_until
 from wire.events import Identifiers
 
 pytestmark = [pytest.mark.bench, pytest.mark.broker]
@@ -57,15 +57,16 @@ def test_scans_applied_to_a_large_ledger(tmp_path: Path) -> None:
                 ratios["any"].append(floor / asyncio.run(applied(large, batch, count, any_of_them)))
                 rates.append(floor)
             for which, found in ratios.items():
+                slower = f"{statistics.median(found[1:]):.2f}x slower"
+                floor = f"{statistics.median(rates[1:]):,.0f} scans/s"
                 print(
-                    f"batch {batch:>3}, {which:<9}: {statistics.median(found[1:]):.2f}x slower than "
-                    f"the small ledger's {statistics.median(rates[1:]):,.0f} scans/s (goal 1.5); "
-                    f"rounds {min(found[1:]):.2f} to {max(found[1:]):.2f}"
+                    f"batch {batch:>3}, {which:<9}: {slower} than the small ledger's {floor} "
+                    f"(goal 1.5); rounds {min(found[1:]):.2f} to {max(found[1:]):.2f}"
                 )
     shutil.rmtree(tmp_path / str(LARGE[0]))
 
 
-async def applied(engine: database.Engine, batch: int, count: int, skus: list[str]) -> float:
+async def applied(engine: Engine, batch: int, count: int, skus: list[str]) -> float:
     """Apply receipts of these SKUs in turn; return how many a second."""
     epoch = uuid.uuid4()
     events = [
