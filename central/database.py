@@ -35,6 +35,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
+#: SQLite's log is moved into the file by `checkpoints`; beyond 64 MB, by the commit that is there.
+_LOG_PAGES_MAX = 16 * 1024
 #: PostgreSQL's advisory locks for items: few enough for its lock table, many enough to be apart.
 _ITEM_LOCK_CLASS, _ITEM_LOCKS = 0x6974656D, 256  # "item" in ASCII
 #: PostgreSQL ends a writing session that does nothing for this long inside a transaction: a central
@@ -234,6 +236,7 @@ def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         if not read_only:  # it is in the file: a copy that is only looked at stays one file
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES_MAX}")
         # FULL: in WAL mode, NORMAL may forget the last commits in a power cut, after we acked them.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")  # verify checks them; a lookup per row costs

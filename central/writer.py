@@ -25,6 +25,7 @@ from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
 from central.catalogue import Catalogue
+from central.checkpoints import Checkpoints
 from central.ledger import Ledger
 from wire.errors import Unavailable
 
@@ -96,6 +97,8 @@ class Writer:
         self._catalogue = Catalogue(frozenset(self.sellable))
         self._shared = self.engine.dialect.name == "postgresql"
         self._alerts = Alerts(shared=self._shared)
+        file = self.engine.url.database
+        self._checkpoints = None if self._shared or not file else Checkpoints(file)
         event.listen(self.engine, "connect", self._on_connect)
         run = self.owner or (str(uuid.uuid4()) if self._shared else None)
         self._ledger = Ledger(run, is_fenced=self.owner is not None)
@@ -108,11 +111,15 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
+        if self._checkpoints is not None:
+            self._checkpoints.__enter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.__exit__)
 
     def submit(self, command: Callable[[Transaction], Result]) -> "asyncio.Future[Result]":
         """Queue a command; the future has its result once that is committed.
@@ -233,6 +240,8 @@ class Writer:
             books.close()
             announcements = outbox.latest(books.announcements)
             outbox.keep(connection, announcements, now_us)
+        if self._checkpoints is not None:
+            self._checkpoints.committed()
         return results, announcements
 
     @contextlib.contextmanager
