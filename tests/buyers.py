@@ -12,7 +12,9 @@ from collections.abc import Callable
 BUYERS = 64
 
 
-async def buy(port: int, requests: int, sku_of: Callable[[int], str], name: str) -> "Bought":
+async def buy(
+    port: int, requests: int, sku_of: Callable[[int], str], name: str, token: str = ""
+) -> "Bought":
     """Reserve one each, so many times over all buyers; return the answers and how long it took."""
     statuses: Counter[int] = Counter()
 
@@ -23,7 +25,7 @@ async def buy(port: int, requests: int, sku_of: Callable[[int], str], name: str)
             body = json.dumps({"channel": "web", "site": "main", "lines": lines}).encode()
             head = (
                 "POST /v1/reservations HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
-                f"Idempotency-Key: {name}-{n}\r\nContent-Length: {len(body)}\r\n\r\n"
+                f"Authorization: Bearer {token}\r\nIdempotency-Key: {name}-{n}\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")

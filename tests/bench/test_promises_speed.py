@@ -25,6 +25,7 @@ ITEMS = 10_000
 REQUESTS = 2_000
 #: Threads of the usual way in process: more do not make it faster here.
 WRITERS = 8
+TOKEN = "a-token-as-each-shop-has-one"
 NAIVE_SHOP = Path(__file__).parent / "naive_shop.py"
 
 
@@ -161,7 +162,7 @@ def test_over_http(
 def sell(name: str, port: int, skus: int, keys: str) -> float:
     """Return the answers a second, once the server is there."""
     wait_until(lambda: answers(port), "the server answers")
-    bought = asyncio.run(buy(port, REQUESTS, lambda n: sku(n, skus), keys))
+    bought = asyncio.run(buy(port, REQUESTS, lambda n: sku(n, skus), keys, TOKEN))
     check(name, skus, bought.granted)
     return bought.per_s
 
@@ -170,7 +171,10 @@ def sell(name: str, port: int, skus: int, keys: str) -> float:
 def serving(name: str, mosquitto: Mosquitto, log: Path) -> Iterator[int]:
     """Run a real central; give its port."""
     port = free_port()
-    command = ["-m", "central", "--database", name, "--log-level", "warning"]
+    config = log.with_suffix(".toml")
+    config.write_text(f'[api]\ntoken = "{TOKEN}"\n')
+    command = ["-m", "central", "--config", str(config), "--database", name]
+    command += ["--log-level", "warning"]
     command += ["--broker", f"127.0.0.1:{mosquitto.port}", "--port", str(port)]
     with process(*command, log=log):
         yield port
