@@ -25,7 +25,8 @@ async def buy(
             body = json.dumps({"channel": "web", "site": "main", "lines": lines}).encode()
             head = (
                 "POST /v1/reservations HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
-                f"Authorization: Bearer {token}\r\nIdempotency-Key: {name}-{n}\r\nContent-Length: {len(body)}\r\n\r\n"
+                f"Authorization: Bearer {token}\r\nIdempotency-Key: {name}-{n}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
             )
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")

@@ -20,7 +20,7 @@ from neighbours import Mosquitto, answers, free_port, wait_until
 from postgres import Postgres
 
 pytestmark = [pytest.mark.bench, pytest.mark.postgres, pytest.mark.broker]
-ROUNDS = 2
+ROUNDS = 3
 ITEMS = 10_000
 REQUESTS = 2_000
 #: Threads of the usual way in process: more do not make it faster here.

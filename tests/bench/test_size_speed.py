@@ -26,7 +26,7 @@ from wire.events import Identifiers
 pytestmark = [pytest.mark.bench, pytest.mark.broker]
 SMALL, LARGE = (1_000, 0), (1_000_000, 20_000_000)
 SCANS = {1: 300, 500: 10_000}
-ROUNDS = 5
+ROUNDS = 4
 START_GOAL_S = 5.0
 
 
