@@ -71,7 +71,9 @@ class Access:
             sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
         ) -> Caller:
             token = sent.credentials if sent else None
-            found = self.remembered(token) or await asyncio.to_thread(self.caller, token)
+            found = self.remembered(token)
+            if found is None:
+                found = await asyncio.to_thread(self.caller, token)
             if scope not in found.scopes:
                 raise HTTPException(403, f"{found.name} lacks the scope {scope!r}")
             return found
