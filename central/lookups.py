@@ -56,6 +56,14 @@ _USED_KEYS = {
     "postgresql": "SELECT id, channel, key FROM reservation WHERE (channel, key) IN "
     "(SELECT unnest(%b::text[]), unnest(%b::text[]))",
 }
+_SITES = {
+    "sqlite": "SELECT s.id, s.code FROM json_each(?) j CROSS JOIN site s ON s.code = j.value",
+    "postgresql": "SELECT id, code FROM site WHERE code = ANY(%b::text[])",
+}
+_OVERDUE = {
+    "sqlite": "SELECT id FROM reservation WHERE state = 'held' AND expires_us < ? LIMIT 1",
+    "postgresql": "SELECT id FROM reservation WHERE state = 'held' AND expires_us < %s LIMIT 1",
+}
 _BELOW_ZERO = {
     "sqlite": "SELECT s.item, s.loc, s.lot FROM json_each(?) j CROSS JOIN stock s "
     "ON s.item = json_extract(j.value, '$[0]') AND s.loc = json_extract(j.value, '$[1]') "
@@ -133,6 +141,24 @@ def lock_levels(connection: Connection, keys: Sequence[tuple[int, int]]) -> driv
     if connection.dialect.name == "postgresql":
         return _ask_of(connection, {"postgresql": _LOCK_LEVELS}, keys)()
     return ask_levels(connection, keys)()
+
+
+def ask_sites(connection: Connection, codes: Sequence[str]) -> Callable[[], driver.Rows]:
+    """Ask for id and code of the sites that there are of these codes."""
+    parameter = json.dumps(codes) if connection.dialect.name == "sqlite" else list(codes)
+    return driver.ask(connection, _SITES[connection.dialect.name], [parameter])
+
+
+def ask_overdue(connection: Connection, now_us: int) -> Callable[[], driver.Rows]:
+    """Ask for a hold that is over, if there is any."""
+    return driver.ask(connection, _OVERDUE[connection.dialect.name], [now_us])
+
+
+def ask_used_keys(
+    connection: Connection, keys: Sequence[tuple[str, str]]
+) -> Callable[[], driver.Rows]:
+    """Ask for id, channel and key of the reservations under (channel, key) pairs."""
+    return _ask_of(connection, _USED_KEYS, keys)
 
 
 def used_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> driver.Rows:
