@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central import catalogue, database, held, leases, posting, rules, schema, statements
 from central.alerts import Concern
-from central.arrivals import Applied, Arrival, StreamKey, activity_line, body_of, moment
+from central.arrivals import Applied, Arrival, StreamKey, activity_line, body_of, id_in, moment
 from central.books import ACTIVITY_LINES_MAX, Books
 from central.posting import Posting, Why
 from wire.events import Activity, Event, Origin, Rejected
@@ -234,9 +234,10 @@ class _Page:
         if event.salvaged_from is None or not self._booked_before(arrival, event.salvaged_from):
             why = self._post(Posting(stream.id, event.seq, site, occurred_us, event), item)
             status, code = _STATUS[type(why)], why.code if why else ""
+        body = body_of(event)
         self.rows.append((
-            stream.id, event.seq, str(event.id), event.kind, status, code or None, event.scanner,
-            occurred_us, self.books.now_us, body_of(event),
+            stream.id, event.seq, id_in(body), event.kind, status, code or None, event.scanner,
+            occurred_us, self.books.now_us, body,
         ))  # fmt: skip
         if isinstance(why, rules.Held):
             self.held += held.hold(self.books, stream.id, arrival.site, arrival.source, event, why)

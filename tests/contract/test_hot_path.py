@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from central import catalogue, database, driver, names, schema
+from central.arrivals import body_of, id_in
 from central.writer import Transaction
-from ledgers import NewLedger, Site
+from ledgers import NewLedger, Site, scan
 from neighbours import wait_until
 from wire.events import Availability
 
@@ -40,6 +41,12 @@ def test_the_message_is_the_models(odd: str, us: int) -> None:
         as_of=datetime.fromtimestamp(us / 1e6, UTC), cause=odd,
     )  # fmt: skip
     assert made == model.model_dump_json().encode()
+
+
+def test_the_id_is_found_in_the_json() -> None:
+    """Whatever else an event says."""
+    event = scan(7, note='"id":"x"', scanner='"id":"y"')
+    assert id_in(body_of(event)) == str(event.id)
 
 
 async def test_a_new_name_is_told_by_the_commit_that_gives_it(site: Site) -> None:
