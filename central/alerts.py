@@ -1,27 +1,25 @@
 """What a person should look at: opened once, counted when it recurs, closed when it is over."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from central import database, schema
+from central import database, driver, schema
 from wire.events import TEXT_LENGTH_MAX, Alert
 
-#: Alerts looked up by one statement.
-_LOOKUP_ROWS = 500
+AlertKey = tuple[str, str]  # kind, what it is about
 _OPEN = select(schema.alert.c.kind, schema.alert.c.ref).where(schema.alert.c.closed_us.is_(None))
-_OPEN_AMONG = _OPEN.where(
-    schema.alert.c.kind == bindparam("kind"),
-    schema.alert.c.ref.in_(bindparam("refs", expanding=True)),
+_OPEN_AMONG = (
+    "SELECT kind, ref FROM alert WHERE closed_us IS NULL "
+    "AND (kind, ref) IN (SELECT unnest(%b::text[]), unnest(%b::text[]))"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(NamedTuple):
     """One outgoing message, already committed. An empty body clears what is retained."""
 
     channel: str  # availability | alert | activity
@@ -55,8 +53,8 @@ class Alerts:
     """
 
     shared: bool = False
-    _open: set[tuple[str, str]] = field(default_factory=set)
-    _looked: set[tuple[str, str]] = field(default_factory=set)
+    _open: dict[str, set[str]] = field(default_factory=dict)  # references, by kind
+    _looked: set[AlertKey] = field(default_factory=set)
     _loaded: bool = False
 
     def forget(self) -> None:
@@ -64,20 +62,31 @@ class Alerts:
         self._loaded = False
         self._looked.clear()
 
-    def look(self, connection: Connection, kind: str, refs: Iterable[str]) -> None:
-        """Learn which alerts of this kind are open now; one query for many `refs`."""
+    def look(self, connection: Connection, alerts: Iterable[AlertKey]) -> Callable[[], None]:
+        """Ask which of these alerts are open now, by one query; call the result before `is_open`.
+
+        Where this is the only process, all of them are known.
+        """
         if not self.shared:
             if not self._loaded:
-                self._open = {(row.kind, row.ref) for row in connection.execute(_OPEN)}
+                self._open = {}
+                for row in connection.execute(_OPEN):
+                    self._open.setdefault(row.kind, set()).add(row.ref)
                 self._loaded = True
-            return
-        new = sorted({ref for ref in refs if (kind, ref) not in self._looked})
-        for start in range(0, len(new), _LOOKUP_ROWS):
-            part = new[start : start + _LOOKUP_ROWS]
-            rows = connection.execute(_OPEN_AMONG, {"kind": kind, "refs": part})
-            self._open.difference_update((kind, ref) for ref in part)
-            self._open.update((row.kind, row.ref) for row in rows)
-            self._looked.update((kind, ref) for ref in part)
+            return lambda: None
+        new = sorted(set(alerts) - self._looked)
+        if not new:
+            return lambda: None
+        answer = driver.ask(connection, _OPEN_AMONG, [*map(list, zip(*new, strict=True))])
+
+        def learn() -> None:
+            for kind, ref in new:
+                self._open.setdefault(kind, set()).discard(ref)
+            for kind, ref in answer():
+                self._open[kind].add(ref)
+            self._looked.update(new)
+
+        return learn
 
     def hold(self, connection: Connection, kind: str, ref: str) -> None:
         """Keep other processes from opening or closing this alert until the commit."""
@@ -88,8 +97,12 @@ class Alerts:
 
     def is_open(self, connection: Connection, kind: str, ref: str) -> bool:
         """Return whether there is an open alert of this kind about `ref`."""
-        self.look(connection, kind, [ref])
-        return (kind, ref) in self._open
+        self.look(connection, [(kind, ref)])()
+        return ref in self._open.get(kind, ())
+
+    def known(self, kind: str) -> set[str]:
+        """Return what open alerts of this kind are about, as far as `look` was asked for them."""
+        return self._open.get(kind, set())
 
     def open(self, connection: Connection, now_us: int, concern: Concern) -> Announcement:
         """Open the alert, or count it once more when it is open already."""
@@ -113,7 +126,7 @@ class Alerts:
                 opened_us=now_us,
             ).returning(table)
         ).one()
-        self._open.add((concern.kind, concern.ref))
+        self._open.setdefault(concern.kind, set()).add(concern.ref)
         self._looked.add((concern.kind, concern.ref))
         return announcement(row)
 
@@ -142,7 +155,7 @@ class Alerts:
             .where(table.c.kind == kind, table.c.ref == ref, table.c.closed_us.is_(None))
             .values(closed_us=now_us)
         )
-        self._open.discard((kind, ref))
+        self._open[kind].discard(ref)
         return Announcement("alert", (alert_id(kind, ref),), b"")
 
 

@@ -93,7 +93,10 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
                 lifespan="off",
             )
         )
-        work = (link.run(), intake.run(), leader.run(), tenure.run(), server.serve([door]))
+        work = (
+            link.run(), intake.run(), leader.run(), leader.hear(), tenure.run(),
+            server.serve([door]),
+        )  # fmt: skip
         gc.collect()
         gc.freeze()  # what start-up made stays; looking through it again would delay scans
         running = [tasks.create_task(each) for each in work]

@@ -4,29 +4,28 @@ Everything that changes stock goes through `Books`. Nothing is written before `f
 each row once, in key order, whatever number of scans touched it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, case, func, or_, select
 
-from central import lots, schema, statements, turns
+from central import lookups, lots, names, schema, statements, turns
 from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
 from central.movements import Movements
 from central.rules import ABSORBED, Outside
 from central.watch import Watch, place_ref
-from wire.events import Activity, Availability
+from wire.events import Activity
 
 AvailKey = tuple[int, int]  # item, site
 #: Lines of the live feed per transaction; the feed is for eyes, the ledger is the record.
 ACTIVITY_LINES_MAX = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Which event an entry comes from, and when that happened.
 
     `trusted` is false when the moment is by a clock that nothing had set.
@@ -48,11 +47,13 @@ class Books:
     alerts: Alerts
     now_us: int
     announcements: list[Announcement] = field(default_factory=list)
-    _entries: list[dict[str, Any]] = field(default_factory=list)
+    _entries: list[tuple[Any, ...]] = field(default_factory=list)  # statements.ENTRY
     _lines: dict[tuple[int, int], int] = field(default_factory=dict)
     _stock: dict[StockKey, int] = field(default_factory=dict)
-    _avail: dict[AvailKey, tuple[int, int]] = field(default_factory=dict)  # on hand, reserved
-    _outflow: set[StockKey] = field(default_factory=set)
+    _on_hand: dict[AvailKey, int] = field(default_factory=dict)  # changes of it
+    _reserved: dict[AvailKey, int] = field(default_factory=dict)
+    _outflow: set[StockKey] = field(default_factory=set)  # places that something left
+    _touched: set[StockKey] = field(default_factory=set)
     _why: dict[AvailKey, str] = field(default_factory=dict)  # rows to announce, and their cause
     _labels: dict[lots.LotKey, date] = field(default_factory=dict)
     _told: int = 0
@@ -73,7 +74,8 @@ class Books:
         `res` names the reservation that the movement ships.
         """
         self._enter(cause, item, lot, ends, qty, reason, res=res)
-        self._move(cause, item, lot, ends, qty)
+        if self.counts.newest:
+            self._move(cause, item, lot, ends, qty)
 
     def reverse(self, cause: Cause, row: Row[Any]) -> None:
         """Take back a movement's entry: the same goods the other way, citing it.
@@ -81,7 +83,7 @@ class Books:
         At its own time: a count since then has already seen what really is there.
         """
         ends = (row.to_loc, row.from_loc)
-        then = replace(cause, occurred_us=row.occurred_us)
+        then = cause._replace(occurred_us=row.occurred_us)
         self._enter(then, row.item, row.lot, ends, row.qty, "undo", reverses=row.id, res=row.res)
         self._move(then, row.item, row.lot, ends, row.qty)
 
@@ -94,7 +96,7 @@ class Books:
             key, cause.occurred_us, cause.stream, cause.seq, trusted=cause.trusted
         )
         change = qty - (self.balance(key) - self._moved_after(key, then_us))
-        then = replace(cause, occurred_us=then_us)
+        then = cause._replace(occurred_us=then_us)
         self._change(then, key, change, reason)
         self._absorb(then, key, change, then_us)
         self._stock.setdefault(key, 0)  # the row carries the time of the count, changed or not
@@ -107,7 +109,7 @@ class Books:
     def take_back_count(self, cause: Cause, count: Row[Any]) -> None:
         """Undo a count: what it and the late scans before it posted at its moment goes back."""
         key = (count.item, count.loc, count.lot)
-        then = replace(cause, occurred_us=count.at_us)
+        then = cause._replace(occurred_us=count.at_us)
         change = 0
         for row in self._entries_of_count(count):
             ends = (row.to_loc, row.from_loc)
@@ -128,14 +130,12 @@ class Books:
 
     def promise(self, item: int, site: int, delta: int, why: str) -> None:
         """Change what is promised, together with what is on hand, in one row update at the end."""
-        on_hand, reserved = self._avail.get((item, site), (0, 0))
-        self._avail[item, site] = (on_hand, reserved + delta)
+        self._reserved[item, site] = self._reserved.get((item, site), 0) + delta
         self._why[item, site] = why
 
     def offer(self, item: int, site: int, delta: int, why: str) -> None:
         """Change what is on hand without a movement: a place begins to sell, or ends."""
-        on_hand, reserved = self._avail.get((item, site), (0, 0))
-        self._avail[item, site] = (on_hand + delta, reserved)
+        self._on_hand[item, site] = self._on_hand.get((item, site), 0) + delta
         self._why[item, site] = why
 
     def label(self, item: int, lot: str, expires: date) -> None:
@@ -159,7 +159,7 @@ class Books:
         count = self.counts.after(key, after_us)
         if count is None or not change:
             return
-        self._change(replace(cause, occurred_us=count.at_us), key, -change, ABSORBED)
+        self._change(cause._replace(occurred_us=count.at_us), key, -change, ABSORBED)
         if not (cause.trusted and count.trusted) and cause.stream != count.stream:
             self.watch.late_count(key)
 
@@ -175,22 +175,20 @@ class Books:
         self, cause: Cause, item: int, lot: str, ends: tuple[int, int], qty: int, reason: str,
         *, reverses: int | None = None, res: int | None = None,
     ) -> None:  # fmt: skip
-        line = self._lines.get((cause.stream, cause.seq), 0)
-        self._lines[cause.stream, cause.seq] = line + 1
+        stream, seq, occurred_us, ref, _ = cause
+        line = self._lines.get((stream, seq), 0)
+        self._lines[stream, seq] = line + 1
         origin, target = ends
-        self._entries.append(
-            {
-                "stream": cause.stream, "seq": cause.seq, "line": line, "item": item, "lot": lot,
-                "from_loc": origin, "to_loc": target, "qty": qty, "reason": reason,
-                "ref": cause.ref, "occurred_us": cause.occurred_us, "recorded_us": self.now_us,
-                "reverses": reverses, "res": res,
-            }
-        )  # fmt: skip
-        self.movements.add(ends, item, lot, qty, reason, cause.ref, res, is_undo=bool(reverses))
+        self._entries.append((
+            stream, seq, line, item, lot, origin, target, qty, reason, ref, occurred_us,
+            self.now_us, reverses, res,
+        ))  # fmt: skip
+        self.movements.add(ends, item, lot, qty, reason, ref, res, is_undo=reverses is not None)
         self._outflow.add((item, origin, lot))
+        stock = self._stock
         for place, change in ((origin, -qty), (target, qty)):
             key = (item, place, lot)
-            self._stock[key] = self._stock.get(key, 0) + change
+            stock[key] = stock.get(key, 0) + change
             site = self.catalogue.sellable_site(self.connection, place)
             if site is not None:
                 self.offer(item, site, change, reason)
@@ -239,7 +237,7 @@ class Books:
         The caller has rolled back to a savepoint, so whatever was learned since may not exist.
         """
         for pending in (
-            self._entries, self._lines, self._stock, self._avail, self._outflow, self._labels
+            self._entries, self._lines, self._stock, self._on_hand, self._reserved, self._labels
         ):  # fmt: skip
             pending.clear()
         self.counts.forget()
@@ -252,7 +250,7 @@ class Books:
     def flush_entries(self) -> None:
         """Write the entries so far, for whoever must query them in this transaction."""
         if self._entries:
-            statements.write(self.connection, statements.ADD_ENTRIES, self._entries)
+            statements.add(self.connection, statements.ADD_ENTRIES, statements.ENTRY, self._entries)
             self._entries.clear()
 
     def flush(self) -> None:
@@ -264,18 +262,32 @@ class Books:
         self.movements.keep()
 
     def close(self) -> None:
-        """Write everything, and tell what changed: once for each row, however often it did."""
+        """Write everything, judge it, and tell what changed: once for each row."""
         self.flush()
         keys = sorted(self._why)
-        for part in _chunks(keys):
-            rows = self.connection.execute(statements.AVAILABLE_OF, {"keys": part}).all()
-            for row in rows:
-                cause = self._why[row.item, row.site]
-                self.announcements.append(announcement(row, self.now_us, cause))
-            self.watch.availability(rows)
-            turns.tell(self.connection, rows, self.announcements)
-        self._why.clear()
+        labels = self.catalogue.names.of(self.connection, keys)
+        places = [key for key in self._touched if not self.catalogue.is_outside(key[1])]
+        levels = lookups.ask_levels(self.connection, keys)  # nobody waits for these until
+        self.watch.learn(places, labels)  # all is asked for
+        below = self.watch.below_zero(places, self._outflow)
+        as_of = names.moment(self.now_us)
+        judged, turned = [], []
+        low, short = self.alerts.known("low_stock"), self.alerts.known("shortage")
+        for label, row in zip(labels, sorted(levels()), strict=True):
+            item, site, on_hand, reserved, safety, ver, low_stock, sold_out = row
+            cause = self._why[item, site]
+            body = names.message(label, on_hand, reserved, safety, ver, as_of, cause)
+            self.announcements.append(Announcement("availability", label.key, body))
+            if low_stock is not None or on_hand < reserved or low or short:
+                judged.append(names.level(row, label))
+            if (not label.active or on_hand - reserved <= safety) != bool(sold_out):
+                turned.append(names.level(row, label))
+        self.watch.places(below)
+        self.watch.availability(judged)
+        turns.tell(self.connection, turned, self.announcements)
         self.announcements += self.movements.told(self.now_us)
+        for done in (self._why, self._touched, self._outflow):
+            done.clear()
 
     def _flush_labels(self) -> None:
         if self._labels:
@@ -285,45 +297,35 @@ class Books:
     def _flush_stock(self) -> None:
         if not self._stock:
             return
-        newest = self.counts.newest
-        rows = [
-            {"item": i, "loc": loc, "lot": lot, "qty": qty, "count_us": newest.get((i, loc, lot))}
-            for (i, loc, lot), qty in sorted(self._stock.items())
-        ]
-        dialect = self.connection.dialect.name
-        statements.write(self.connection, statements.add_stock(dialect), rows)
-        inside = sorted(key for key in self._stock if not self.catalogue.is_outside(key[1]))
-        self.watch.look("negative_bin", (place_ref(*key) for key in inside))
-        suspects = [
-            key
-            for key in inside
-            if key in self._outflow or self.watch.is_open("negative_bin", place_ref(*key))
-        ]
-        for part in _chunks(suspects):
-            for row in self.connection.execute(statements.STOCK_OF, {"keys": part}).all():
-                self.watch.place(row)
+        dialect, newest = self.connection.dialect.name, self.counts.newest
+        changes = sorted(self._stock.items())
+        rows: list[tuple[Any, ...]]
+        if newest:
+            rows = [(*key, qty, newest.get(key)) for key, qty in changes]
+            add = statements.add_counted(dialect)
+            statements.add(self.connection, add, statements.COUNTED, rows)
+        else:
+            rows = [(*key, qty) for key, qty in changes]
+            add = statements.add_uncounted(dialect)
+            statements.add(self.connection, add, statements.UNCOUNTED, rows)
+        self._touched.update(self._stock)
         self._stock.clear()
-        self._outflow.clear()
 
     def _flush_avail(self) -> None:
-        changes = sorted(self._avail.items())
-        if not changes:
-            return
-        ver = self.catalogue.version_floor + 1
-        # Only a row that exists can have promises; the others may be new.
-        promised = [{"i": i, "s": s, "h": h, "r": r} for (i, s), (h, r) in changes if r]
-        ver = self.catalogue.version_floor + 1
-        others = [
-            {"item": i, "site": s, "on_hand": h, "reserved": 0, "safety": 0, "ver": ver}
-            for (i, s), (h, r) in changes
-            if not r
-        ]
-        if promised:
+        if self._reserved:
+            # Only a row that exists can have promises; the others may be new.
+            promised = [
+                {"i": i, "s": s, "h": self._on_hand.pop((i, s), 0), "r": r}
+                for (i, s), r in sorted(self._reserved.items())
+            ]
             statements.write(self.connection, statements.CHANGE_PROMISES, promised)
-        if others:
+            self._reserved.clear()
+        if self._on_hand:
+            ver = self.catalogue.version_floor + 1
+            rows = [(i, s, h, 0, 0, ver) for (i, s), h in sorted(self._on_hand.items())]
             add = statements.add_availability(self.connection.dialect.name)
-            statements.write(self.connection, add, others)
-        self._avail.clear()
+            statements.add(self.connection, add, statements.AVAIL, rows)
+            self._on_hand.clear()
 
     def tell(self, site: str, name: str, line: Activity) -> None:
         """Put a line into the live feed after the commit; `name` tells it from the others."""
@@ -341,23 +343,6 @@ class Books:
         self.watch.settle(kind, ref)
 
 
-def announcement(row: Any, now_us: int, cause: str) -> Announcement:
-    """Return what to tell about an availability row joined with its item and site."""
-    message = Availability(
-        sku=row.sku,
-        site=row.code,
-        name=row.name,
-        version=row.ver,
-        on_hand=row.on_hand,
-        reserved=row.reserved,
-        safety=row.safety,
-        available=turns.sellable(row),
-        as_of=datetime.fromtimestamp(now_us / 1e6, UTC),
-        cause=cause,
-    )
-    return Announcement("availability", (row.code, row.sku), message.model_dump_json().encode())
-
-
 def _touching(key: StockKey) -> tuple[Any, ...]:
     item, place, lot = key
     entry = schema.entry
@@ -366,8 +351,3 @@ def _touching(key: StockKey) -> tuple[Any, ...]:
         entry.c.lot == lot,
         or_(entry.c.from_loc == place, entry.c.to_loc == place),
     )
-
-
-def _chunks(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    size = statements.ROWS_MAX
-    return (rows[start : start + size] for start in range(0, len(rows), size))

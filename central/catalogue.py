@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Row, Text, cast, select, update
 
-from central import database, schema, statements
+from central import database, lookups, names, schema
+from central.names import Names
 from central.rules import Outside, Place, Role
-from central.titles import Titles
 from wire.events import TEXT_LENGTH_MAX, Event
 from wire.ids import NAME_LENGTH_MAX
 
@@ -60,17 +60,11 @@ def barcode_key(code: str) -> str:
 def keys_of(event: Event) -> tuple[str, ...]:
     """Return what to look the event's goods up by, best first. A `sku:` key is not a barcode."""
     names = event.identifiers
-    return tuple(
-        key
-        for key in (
-            names.sku and f"sku:{names.sku}",
-            names.gtin14,
-            names.sscc,
-            names.text,
-            names.text and f"sku:{names.text}",
-        )
-        if key
-    )
+    keys = [f"sku:{names.sku}"] if names.sku else []
+    keys += [key for key in (names.gtin14, names.sscc, names.text) if key]
+    if names.text:
+        keys.append(f"sku:{names.text}")
+    return tuple(keys)
 
 
 def said(event: Event) -> str:
@@ -88,16 +82,17 @@ class Catalogue:
     _sites: dict[str, int] = field(default_factory=dict)
     _places: dict[tuple[int, Place], int] = field(default_factory=dict)
     _outside: dict[Outside, int] = field(default_factory=dict)
+    _outside_rows: set[int] = field(default_factory=set)
     _site_of: dict[int, int | None] = field(default_factory=dict)
     _sharing: set[str] = field(default_factory=set)
-    titles: Titles = field(default_factory=Titles)
+    names: Names = field(default_factory=Names)
     version: str = ""
     #: Versions of availability up to here may have been announced before a backup was put back.
     version_floor: int = 0
 
     def refresh(self, connection: Connection) -> None:
         """Forget what another process may have changed; until the commit nobody changes it."""
-        version = connection.execute(statements.CATALOGUE_VERSION_SHARED).scalar() or "0"
+        version = lookups.catalogue_version(connection)
         if version != self.version or not self._outside:
             self.forget()
             self.version = version
@@ -110,11 +105,12 @@ class Catalogue:
     def forget(self) -> None:
         """Empty the caches; after a rollback they may hold rows that do not exist."""
         caches: tuple[Any, ...] = (
-            self._known, self._sites, self._places, self._outside, self._site_of, self._sharing,
-            self.titles,
+            self._known, self._sites, self._places, self._outside, self._outside_rows,
+            self._site_of, self._sharing,
         )  # fmt: skip
         for cache in caches:
             cache.clear()
+        self.names.forget()
 
     def find(self, connection: Connection, keys: Iterable[str]) -> dict[str, Item]:
         """Return the items that the keys stand for; unknown keys are absent."""
@@ -122,8 +118,8 @@ class Catalogue:
             self._known.clear()
         wanted = set(keys)
         missing = [key for key in wanted if key not in self._known]
-        for start in range(0, len(missing), statements.ROWS_MAX):
-            self._look_up(connection, missing[start : start + statements.ROWS_MAX])
+        if missing:
+            self._look_up(connection, missing)
         return {key: self._known[key] for key in wanted if key in self._known}
 
     def by_sku(self, connection: Connection, sku: str) -> Item | None:
@@ -131,15 +127,14 @@ class Catalogue:
         return self.find(connection, [SKU_PREFIX + sku]).get(SKU_PREFIX + sku)
 
     def _look_up(self, connection: Connection, keys: list[str]) -> None:
-        item = schema.item
         codes = [key for key in keys if not key.startswith(SKU_PREFIX)]
-        if codes:
-            rows = connection.execute(statements.BARCODES, {"codes": codes})
-            self._known.update({r.code: Item(*r[1:]) for r in rows})
+        for code, number, sku, name, each_per, active in lookups.items_of(connection, codes):
+            self._known[code] = Item(number, sku, name, each_per, active)
+            self.names.learn(number, sku, name, active)
         skus = [key.removeprefix(SKU_PREFIX) for key in keys if key.startswith(SKU_PREFIX)]
-        if skus:
-            rows = connection.execute(select(item).where(item.c.sku.in_(skus)))
-            self._known.update({SKU_PREFIX + r.sku: Item(*r[:3], 1, r.active) for r in rows})
+        for number, sku, name, active in lookups.items_called(connection, skus):
+            self._known[SKU_PREFIX + sku] = Item(number, sku, name, 1, active)
+            self.names.learn(number, sku, name, active)
 
     def site(self, connection: Connection, code: str) -> int:
         """Return the site's row number; a site that a gateway names for the first time is made."""
@@ -149,7 +144,7 @@ class Catalogue:
 
     def place(self, connection: Connection, site: int, place: Place) -> int:
         """Return the location's row number. A label scanned for the first time makes a bin."""
-        if isinstance(place, Outside):
+        if place.__class__ is Outside:
             return self._outside[place]
         if (site, place) not in self._places:
             table = schema.location
@@ -169,16 +164,18 @@ class Catalogue:
 
     def sellable_site(self, connection: Connection, location: int) -> int | None:
         """Return the site whose availability counts this location, None when it does not sell."""
-        if location not in self._site_of:  # made by another process
+        try:
+            return self._site_of[location]
+        except KeyError:  # made by another process
             table = schema.location
             self._remember_place(
                 connection.execute(select(table).where(table.c.id == location)).one()
             )
-        return self._site_of[location]
+            return self._site_of[location]
 
     def is_outside(self, location: int) -> bool:
         """Return whether the location is one of the virtual ones, which may be below zero."""
-        return location in self._outside.values()
+        return location in self._outside_rows
 
     def has_shares(self, channel: str) -> bool:
         """Return whether somebody set what this channel may promise of some item."""
@@ -194,6 +191,7 @@ class Catalogue:
         self._site_of[row.id] = row.site if row.sellable else None
         if row.site is None:
             self._outside[Outside(row.code)] = row.id
+            self._outside_rows.add(row.id)
             return
         self._places[row.site, row.code] = row.id
         if row.kind == Role.DAMAGED:
@@ -392,4 +390,5 @@ def bump(connection: Connection) -> None:
         ["key"],
         lambda _: {"value": cast(cast(value, Integer) + 1, Text)},
     )
-    connection.execute(count, {"key": statements.CATALOGUE_VERSION_KEY, "value": "1"})
+    connection.execute(count, {"key": lookups.CATALOGUE_VERSION_KEY, "value": "1"})
+    names.stale(connection)

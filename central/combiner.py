@@ -8,11 +8,9 @@ by a conditional UPDATE that must still find the goods. A hot SKU is then one ro
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import insert, select, tuple_
-
-from central import grants, reservations, schema, statements
+from central import grants, lookups, reservations, statements
 from central.grants import Line
 from central.requests import Answer
 from central.reservations import ANY_SITE, Request
@@ -77,12 +75,17 @@ class _Row:
         }  # fmt: skip
 
 
+class _Site(NamedTuple):
+    id: int
+    code: str
+
+
 @dataclass(slots=True)
 class _Wanted:
     """A request, where it wants what, and what was decided about it."""
 
     request: Request
-    site: Any
+    site: _Site
     lines: list[Line]
     proofs: list[dict[str, int]]
     answer: Answer | None = None
@@ -105,8 +108,10 @@ def _run(tx: Transaction, requests: Sequence[Request]) -> list[Answer]:
     """Decide requests that each name a site; a known key or an unknown site is for `reserve`."""
     answers: dict[int, Answer] = {}
     if len(requests) > 1:
+        overdue = lookups.ask_overdue(tx.connection, tx.now_us)
         fresh = _fresh(tx, requests)
-        reservations.expire(tx)
+        if overdue():
+            reservations.expire(tx)
         tx.books.flush()
         _decide(tx, list(fresh.values()))
         answers = dict(zip(fresh, _store(tx, list(fresh.values())), strict=True))
@@ -118,21 +123,17 @@ def _run(tx: Transaction, requests: Sequence[Request]) -> list[Answer]:
 
 def _fresh(tx: Transaction, requests: Sequence[Request]) -> dict[int, _Wanted]:
     """Return the requests whose key was never used, by their places."""
-    table, site = schema.reservation, schema.site
     codes = sorted({request.site for request in requests})
-    known = tx.connection.execute(select(site.c.id, site.c.code).where(site.c.code.in_(codes)))
-    sites = {row.code: row for row in known}
+    asked = lookups.ask_sites(tx.connection, codes)
+    keys = sorted({(request.channel, request.key) for request in requests})
+    used = lookups.ask_used_keys(tx.connection, keys)
+    sites = {code: _Site(number, code) for number, code in asked()}
     first: dict[tuple[str, str], int] = {}
     for n, request in enumerate(requests):
         if request.site in sites:
             first.setdefault((request.channel, request.key), n)
-    used = tx.connection.execute(
-        select(table.c.channel, table.c.key).where(
-            tuple_(table.c.channel, table.c.key).in_(list(first))
-        )
-    )
-    for row in used:
-        first.pop((row.channel, row.key), None)
+    for _, channel, key in used():
+        first.pop((channel, key), None)
     skus = {line.sku for n in first.values() for line in requests[n].lines}
     tx.books.catalogue.find(tx.connection, [f"sku:{sku}" for sku in skus])  # all by one query
     return {
@@ -167,11 +168,8 @@ def _decide(tx: Transaction, wanted: Sequence[_Wanted]) -> None:
 
 
 def _lock(tx: Transaction, keys: set[Key]) -> dict[Key, _Row]:
-    rows: dict[Key, _Row] = {}
-    for part in statements.parts(sorted(keys)):
-        found = tx.connection.execute(statements.LOCK_AVAILABILITY, {"keys": part})
-        rows.update({(r.item, r.site): _Row(r.on_hand, r.reserved, r.safety, r.ver) for r in found})
-    return rows
+    rows = lookups.lock_levels(tx.connection, sorted(keys))
+    return {row[:2]: _Row(*row[2:6]) for row in rows}
 
 
 def _shares(tx: Transaction, wanted: Sequence[_Wanted]) -> dict[ShareKey, _Share]:
@@ -206,15 +204,12 @@ def _take(tx: Transaction, rows: Mapping[Key, _Row], shares: Mapping[ShareKey, _
 
 
 def _store(tx: Transaction, decided: Sequence[_Wanted]) -> list[Answer]:
-    table = schema.reservation
     if not decided:
         return []
     answered = [(each, each.answer) for each in decided if each.answer is not None]
     rows = [reservations.row_of(tx, each.request, each.site.id, said) for each, said in answered]
-    made = tx.connection.execute(
-        insert(table).returning(table.c.id, table.c.channel, table.c.key), rows
-    )
-    numbers = {(row.channel, row.key): row.id for row in made}
+    made = statements.add_reservations(tx.connection, rows)
+    numbers = {(channel, key): number for number, channel, key in made}
     answers = []
     lines: list[dict[str, int]] = []
     for each, said in answered:

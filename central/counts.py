@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from central import database, schema, statements
+from central import database, lookups, schema, statements
 
 StockKey = tuple[int, int, str]  # item, location, lot
 
@@ -35,10 +35,8 @@ class Counts:
         database.lock_items(self.connection, set(new) - mine, mine)
         self._counting.update(mine)
         self._items.update(new)
-        for start in range(0, len(new), statements.ROWS_MAX):
-            part = {"items": new[start : start + statements.ROWS_MAX]}
-            rows = self.connection.execute(statements.COUNTED, part)
-            self.newest.update({(r.item, r.loc, r.lot): r.count_us for r in rows})
+        for item, place, lot, at_us in lookups.counted_among(self.connection, new):
+            self.newest[item, place, lot] = at_us
 
     def after(self, key: StockKey, moment_us: int) -> Row[Any] | None:
         """Return the first count of a place after a moment."""

@@ -29,12 +29,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
+from central import driver
 from wire.errors import Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
+#: SQLite's log is moved into the file by `checkpoints`; beyond 64 MB, by the commit that is there.
+_LOG_PAGES_MAX = 16 * 1024
 #: PostgreSQL's advisory locks for items: few enough for its lock table, many enough to be apart.
 _ITEM_LOCK_CLASS, _ITEM_LOCKS = 0x6974656D, 256  # "item" in ASCII
 #: PostgreSQL ends a writing session that does nothing for this long inside a transaction: a central
@@ -45,8 +48,9 @@ _CONNECT_TIMEOUT_S = 10
 _LEASE_TIMEOUT_S = 2.0
 #: Connections for reading at once: one for each of FastAPI's worker threads that may need one.
 READERS_MAX = 10
-#: Writing connections: the ledger's thread, and the relay's for numbering and for listening.
-WRITERS_MAX = 3
+#: Writing connections: the ledger's thread, the relay's for numbering and for listening, and the
+#: one that hears of other relays.
+WRITERS_MAX = 4
 #: PostgreSQL's advisory lock that whoever changes the schema holds: "dock" in ASCII.
 _SCHEMA_LOCK = 0x646F636B
 
@@ -215,6 +219,7 @@ def _open_postgres(database: str, settings: Mapping[str, str], *, pool_size: int
         for usual in (StrBinaryDumper, StrDumper):
             connection.adapters.register_dumper(str, _without_nul(usual))
 
+    driver.watch(engine)
     return engine
 
 
@@ -240,6 +245,7 @@ def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         if not read_only:  # it is in the file: a copy that is only looked at stays one file
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES_MAX}")
         # FULL: in WAL mode, NORMAL may forget the last commits in a power cut, after we acked them.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=OFF")  # verify checks them; a lookup per row costs
@@ -249,7 +255,7 @@ def _open_sqlite(database: str, *, begin: str, read_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver.ask(connection, begin)
 
     return engine
 
@@ -346,15 +352,18 @@ def lock_items(connection: Connection, moving: Iterable[int], counting: Iterable
         return
     alone = {item % _ITEM_LOCKS for item in counting}
     numbers = sorted(alone | {item % _ITEM_LOCKS for item in moving})
-    if numbers:
-        connection.execute(
-            _LOCK_ITEMS, {"of": _ITEM_LOCK_CLASS, "numbers": numbers, "alone": sorted(alone)}
+    if len(numbers) == 1 and not alone:
+        driver.change(connection, _LOCK_ITEM, [(_ITEM_LOCK_CLASS, numbers[0])])
+    elif numbers:
+        driver.change(
+            connection, _LOCK_ITEMS, [(sorted(alone), _ITEM_LOCK_CLASS, _ITEM_LOCK_CLASS, numbers)]
         )
 
 
 #: In one order, so that two transactions never wait for each other in a circle.
-_LOCK_ITEMS = text(
-    "SELECT CASE WHEN n = ANY(CAST(:alone AS int[])) THEN pg_advisory_xact_lock(:of, n) "
-    "ELSE pg_advisory_xact_lock_shared(:of, n) END "
-    "FROM (SELECT unnest(CAST(:numbers AS int[])) AS n ORDER BY 1) AS wanted"
+_LOCK_ITEM = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+_LOCK_ITEMS = (
+    "SELECT CASE WHEN n = ANY(%b::int[]) THEN pg_advisory_xact_lock(%s, n) "
+    "ELSE pg_advisory_xact_lock_shared(%s, n) END "
+    "FROM (SELECT unnest(%b::int[]) AS n ORDER BY 1) AS wanted"
 )

@@ -56,7 +56,7 @@ SWEEP_INTERVAL_S = 1.0
 RELAY_WAIT_S = 0.5
 #: On SQLite it numbers this long after a commit, with all that came since: the gateway's answer and
 #: MQTT come first.
-RELAY_DELAY_S = 0.01
+RELAY_DELAY_S = 0.005
 #: Central counts as offline when its leader has died and none has followed for this long.
 WILL_DELAY_S = 10
 #: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time; where more are
@@ -221,8 +221,23 @@ class Leader:
             if outbox.is_waiting(connection) and leases.fence(
                 connection, self.tenure.me, [leases.RELAY]
             ):
+                outbox.tell_readers(connection)
                 return deliveries.relay(connection, time.time_ns() // 1_000)
         return [], set()
+
+    async def hear(self) -> None:
+        """Where several share the database: say `on_feed` when another one's relay has numbered."""
+        while self.tenure.engine is not None:
+            try:
+                with contextlib.ExitStack() as stack:
+                    listening = database.listening(self.writer.engine, outbox.NUMBERED)
+                    wait = await asyncio.to_thread(stack.enter_context, listening)
+                    while True:
+                        await asyncio.to_thread(wait, RELAY_WAIT_S)
+                        self.on_feed()
+            except Unavailable as error:
+                log.error("%s", error)
+                await asyncio.sleep(RETRY_S)
 
     async def _relay_alone(self, dispatcher: Dispatcher) -> None:
         """Number what our writer has committed; outbound has told it already."""

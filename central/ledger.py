@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from central import catalogue, database, held, leases, posting, rules, schema, statements
 from central.alerts import Concern
-from central.arrivals import Applied, Arrival, StreamKey, activity_line, moment
+from central.arrivals import Applied, Arrival, StreamKey, activity_line, body_of, id_in, moment
 from central.books import ACTIVITY_LINES_MAX, Books
 from central.posting import Posting, Why
-from wire.events import Activity, Event, Rejected
+from wire.events import Activity, Event, Origin, Rejected
 
 _STATUS = {NoneType: "applied", rules.Held: "held", rules.Refused: "rejected"}
 
@@ -126,9 +126,11 @@ class _Page:
 
     ledger: Ledger
     books: Books
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # statements.EVENT
     held: list[dict[str, Any]] = field(default_factory=list)
     activity_left: int = ACTIVITY_LINES_MAX
+    #: What each event (by its identity in memory) is about.
+    items: dict[int, catalogue.Item | None] = field(default_factory=dict)
 
     def take_all(self, arrivals: Sequence[Arrival]) -> list[Applied]:
         events = [event for arrival in arrivals for event in arrival.events]
@@ -175,12 +177,20 @@ class _Page:
         return self.take_all([parked])[0]
 
     def look_up(self, events: Sequence[Event]) -> None:
-        keys = {k for e in events if rules.names_goods(e) for k in catalogue.keys_of(e)}
         books = self.books
-        self.items = books.catalogue.find(books.connection, keys)
-        counting = (self._item(event) for event in events if event.kind == "count")
+        keys = [catalogue.keys_of(e) if rules.names_goods(e) else () for e in events]
+        known = books.catalogue.find(books.connection, set().union(*keys))
+        self.items = {}
+        for event, names in zip(events, keys, strict=True):
+            item = None
+            for name in names:
+                item = known.get(name)
+                if item is not None:
+                    break
+            self.items[id(event)] = item
+        counting = (self.items[id(event)] for event in events if event.kind == "count")
         books.counts.prepare(
-            (item.id for item in self.items.values()), (item.id for item in counting if item)
+            {item.id for item in known.values()}, {item.id for item in counting if item}
         )
 
     def _apply(self, arrival: Arrival, touched: dict[int, _Stream]) -> Applied:
@@ -215,29 +225,20 @@ class _Page:
     def _one(
         self, stream: _Stream, site: int, arrival: Arrival, event: Event, activity: list[Activity]
     ) -> Rejected | None:
-        item = self._item(event)
+        item = self.items[id(event)]
         occurred_us = moment(event, stream.latest_us, self.books.now_us)
         if not event.recorded_late:
             stream.latest_us = occurred_us
         why: Why | None = None
         status, code = "rejected", "booked_before"
-        if not self._booked_before(arrival, event):
+        if event.salvaged_from is None or not self._booked_before(arrival, event.salvaged_from):
             why = self._post(Posting(stream.id, event.seq, site, occurred_us, event), item)
             status, code = _STATUS[type(why)], why.code if why else ""
-        self.rows.append(
-            {
-                "stream": stream.id,
-                "seq": event.seq,
-                "uuid": str(event.id),
-                "kind": event.kind,
-                "status": status,
-                "code": code or None,
-                "scanner": event.scanner,
-                "occurred_us": occurred_us,
-                "received_us": self.books.now_us,
-                "body": event.model_dump_json(exclude_none=True),
-            }
-        )
+        body = body_of(event)
+        self.rows.append((
+            stream.id, event.seq, id_in(body), event.kind, status, code or None, event.scanner,
+            occurred_us, self.books.now_us, body,
+        ))  # fmt: skip
         if isinstance(why, rules.Held):
             self.held += held.hold(self.books, stream.id, arrival.site, arrival.source, event, why)
         if self.activity_left > 0:
@@ -245,20 +246,10 @@ class _Page:
             activity.append(activity_line(arrival.source, event, item, why))
         return Rejected(seq=event.seq, code=why.code, message=why.message) if why else None
 
-    def _booked_before(self, arrival: Arrival, event: Event) -> bool:
+    def _booked_before(self, arrival: Arrival, origin: Origin) -> bool:
         """Return whether a salvaged event was applied under its old number."""
-        origin = event.salvaged_from
-        if origin is None:
-            return False
         old = (arrival.site, arrival.source, str(origin.epoch))
         return origin.seq <= self.ledger.mark(self.books.connection, old)
-
-    def _item(self, event: Event) -> catalogue.Item | None:
-        if not rules.names_goods(event):
-            return None
-        return next(
-            (self.items[key] for key in catalogue.keys_of(event) if key in self.items), None
-        )
 
     def _post(self, here: Posting, item: catalogue.Item | None) -> Why | None:
         event, books = here.event, self.books
@@ -275,18 +266,7 @@ class _Page:
     ) -> Rejected:
         now_us = self.books.now_us
         self.rows.append(
-            {
-                "stream": stream,
-                "seq": seq,
-                "uuid": "",
-                "kind": "malformed",
-                "status": "rejected",
-                "code": "malformed",
-                "scanner": "",
-                "occurred_us": now_us,
-                "received_us": now_us,
-                "body": text,
-            }
+            (stream, seq, "", "malformed", "rejected", "malformed", "", now_us, now_us, text)
         )
         self.books.raise_alert(
             Concern(
@@ -328,7 +308,9 @@ class _Page:
 
     def _write_events(self) -> None:
         if self.rows:
-            statements.write(self.books.connection, statements.ADD_EVENTS, self.rows)
+            statements.add(
+                self.books.connection, statements.ADD_EVENTS, statements.EVENT, self.rows
+            )
             self.rows.clear()
         held.write(self.books.connection, self.held)
         self.held.clear()

@@ -69,9 +69,9 @@ class Movements:
         """Yield what to tell about all that was kept; called once, before the commit."""
         if not self._kept:
             return
-        titles = self.catalogue.titles
-        skus = titles.skus(self.connection, (line[2] for line in self._kept))
-        places = titles.places(self.connection, (line[1] for line in self._kept))
+        names = self.catalogue.names
+        skus = names.skus(self.connection, (line[2] for line in self._kept))
+        places = names.places(self.connection, (line[1] for line in self._kept))
         groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for (kind, place, item, lot, reason, ref, res), qty in self._kept.items():
             site, code = places[place]

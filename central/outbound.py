@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, select, tuple_
 
-from central import alerts, books, database, schema, statements
+from central import alerts, database, names, schema, statements
 from central.alerts import Announcement
 from wire.errors import Unavailable
 from wire.link import INFLIGHT_MAX, Link
@@ -120,12 +120,17 @@ class Outbound:
     def _page(self, after: tuple[int, int]) -> tuple[list[Announcement], tuple[int, int]]:
         """Return announcements of the rows after a (site, item), and the last one's."""
         avail = schema.avail
-        now_us = time.time_ns() // 1_000
         with database.asking(self.reader) as connection:
             rows = connection.execute(
                 statements.AVAILABLE.where(tuple_(avail.c.site, avail.c.item) > after)
                 .order_by(avail.c.site, avail.c.item)
                 .limit(_PAGE_ROWS)
             ).all()
-        page = [books.announcement(row, now_us, "snapshot") for row in rows]
+        as_of = names.moment(time.time_ns() // 1_000)
+        page = []
+        for row in rows:
+            label = names.label(row.code, row.sku, row.name, row.active)
+            values = (row.on_hand, row.reserved, row.safety, row.ver)
+            body = names.message(label, *values, as_of, "snapshot")
+            page.append(Announcement("availability", label.key, body))
         return page, (rows[-1].site, rows[-1].item) if rows else after

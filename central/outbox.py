@@ -18,9 +18,11 @@ from central.alerts import Announcement
 ROWS_MAX = 5_000
 FLOOR_KEY = "feed_floor"
 
-#: What the relay listens for.
+#: What the relay listens for: statements.ADD_AND_WAKE.
 WAITING = "docktally_outbox"
-_WAKE = select(func.pg_notify(WAITING, ""))
+#: What every process listens for: readers of its change feed wait for it.
+NUMBERED = "docktally_feed"
+_TELL_READERS = select(func.pg_notify(NUMBERED, ""))
 _NUMBER = text(
     "UPDATE outbox SET feed_seq = n.place FROM (SELECT id, CAST(:newest AS bigint) + row_number() "
     "OVER (ORDER BY id) AS place FROM outbox WHERE feed_seq IS NULL ORDER BY id LIMIT :max) n "
@@ -41,18 +43,15 @@ def keep(connection: Connection, announcements: Sequence[Announcement], now_us: 
     announcements = [each for each in announcements if each.channel != "activity"]
     if not announcements:
         return
-    rows: list[dict[str, Any]] = [
-        {
-            "channel": a.channel,
-            "agg_key": "/".join(a.key),
-            "body": a.body.decode(),
-            "created_us": now_us,
-        }
-        for a in announcements
-    ]
-    statements.write(connection, statements.ADD_ANNOUNCEMENTS, rows)
-    if connection.dialect.name == "postgresql":
-        connection.execute(_WAKE)
+    rows = [(a.channel, "/".join(a.key), a.body.decode(), now_us) for a in announcements]
+    is_shared = connection.dialect.name == "postgresql"
+    add = statements.ADD_AND_WAKE if is_shared else statements.ADD_ANNOUNCEMENTS
+    statements.add(connection, add, statements.OUTBOX, rows)
+
+
+def tell_readers(connection: Connection) -> None:
+    """Wake the readers of all processes once this transaction, which numbers rows, is committed."""
+    connection.execute(_TELL_READERS)
 
 
 def newest(connection: Connection) -> int:

@@ -1,7 +1,6 @@
 """Posts what one event means: a scan's, a person's over HTTP, or one that was held until now."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 
@@ -12,8 +11,7 @@ from central.catalogue import Item
 from wire.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """An event in its place: which number of which outbox of which site, and when."""
 
     stream: int

@@ -6,6 +6,7 @@ something is missing is held with a reason until a person supplies it.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from wire.events import COUNT_MAX, Event
 
@@ -109,41 +110,55 @@ def names_goods(event: Event) -> bool:
 
 def decide(event: Event, each_per: int) -> Decision:
     """Return what to post for an event whose barcode stands for `each_per` eaches."""
-    quantity = event.quantity * each_per
+    return _decide(
+        event.kind, event.quantity, each_per, event.location, event.to_location, event.reason,
+        event.undo_of,
+    )  # fmt: skip
+
+
+#: Decisions remembered: what a station scans next usually means what it scanned before.
+@lru_cache(maxsize=4_096)
+def _decide(
+    kind: str, units: int, each_per: int, location: str | None, to_location: str | None,
+    reason: str | None, undo_of: int | None,
+) -> Decision:  # fmt: skip
+    quantity = units * each_per
     if quantity > COUNT_MAX:
-        return Held("quantity_too_large", f"{event.quantity} x {each_per} is no quantity of goods")
-    match event.kind:
+        return Held("quantity_too_large", f"{units} x {each_per} is no quantity of goods")
+    match kind:
         case "unreadable" | "repeat":
             return Recorded()
         case "undo":
-            if event.undo_of is None:
+            if undo_of is None:
                 return Refused("undo_of_nothing", "the undo does not say which scan it takes back")
-            return Undo(event.undo_of)
+            return Undo(undo_of)
         case "count":
-            return _count(event, quantity)
+            return _count(location, quantity, reason)
         case _ if quantity == 0:
             return Held(
                 "quantity_zero", "a quantity of 0 moves nothing; scan it again with the count"
             )
         case _:
-            return _move(event, quantity)
+            return _move(kind, quantity, location, to_location, reason)
 
 
-def _count(event: Event, quantity: int) -> Counted | Held:
-    if event.location is None:
-        return _missing("location", event)
-    if isinstance(place(event.location), Outside):
-        return Held("not_countable", f"{event.location} is outside: nobody can count there")
-    return Counted(event.location, quantity, _reason(event) or Reason.CYCLE_COUNT)
+def _count(location: str | None, quantity: int, reason: str | None) -> Counted | Held:
+    if location is None:
+        return _missing("location", "count")
+    if isinstance(place(location), Outside):
+        return Held("not_countable", f"{location} is outside: nobody can count there")
+    return Counted(location, quantity, _closed(reason) or Reason.CYCLE_COUNT)
 
 
-def _move(event: Event, quantity: int) -> Move | Held:
-    here, there = place(event.location), place(event.to_location)
-    if here is None and event.kind != "adjust":
-        return _missing("location", event)
-    reason = _reason(event) or event.kind
+def _move(
+    kind: str, quantity: int, location: str | None, to_location: str | None, said: str | None
+) -> Move | Held:
+    here, there = place(location), place(to_location)
+    if here is None and kind != "adjust":
+        return _missing("location", kind)
+    reason = _closed(said) or kind
     ends: tuple[Place | None, Place | None]
-    match event.kind:
+    match kind:
         case "receive":
             ends = (Outside.SUPPLIER, here)
         case "return":  # to a quarantine or a bin: the location says whether it can be sold again
@@ -154,12 +169,12 @@ def _move(event: Event, quantity: int) -> Move | Held:
             ends = (here, there or Role.DAMAGED)
         case "adjust":  # from a place: less there; to a place: more there
             ends = (here or Outside.ADJUST, there or Outside.ADJUST)
-            reason = _reason(event) or (Reason.OTHER if event.reason else Reason.CORRECTION)
+            reason = _closed(said) or (Reason.OTHER if said else Reason.CORRECTION)
         case _:  # putaway, move, pick
             ends = (here, there)
     origin, target = ends
     if origin is None or target is None:
-        return _missing("destination", event)
+        return _missing("destination", kind)
     return Move(origin, target, quantity, reason)
 
 
@@ -168,10 +183,10 @@ def place(code: str | None) -> str | Outside | None:
     return _OUTSIDE.get(code, code) if code else None
 
 
-def _reason(event: Event) -> str | None:
+def _closed(reason: str | None) -> str | None:
     """Return the reason when it is of the closed list; other words stay in the event alone."""
-    return event.reason if event.reason in _REASONS else None
+    return reason if reason in _REASONS else None
 
 
-def _missing(what: str, event: Event) -> Held:
-    return Held(f"no_{what}", f"a {event.kind} needs a {what}; scan the {what}'s label first")
+def _missing(what: str, kind: str) -> Held:
+    return Held(f"no_{what}", f"a {kind} needs a {what}; scan the {what}'s label first")

@@ -14,24 +14,22 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from central import database
+from central import database, driver, lookups
 from central.schema import (  # fmt: skip
     avail,
-    barcode,
     channel_item,
     counted,
     entry,
     event,
     item,
     location,
-    meta,
     outbox,
+    reservation,
     reservation_line,
     site,
     stock,
@@ -40,28 +38,10 @@ from central.schema import (  # fmt: skip
 
 #: Rows named in one statement: below SQLite's limit on parameters.
 ROWS_MAX = 400
+#: So many rows are inserted one by one on PostgreSQL.
+FEW_ROWS = 2
 #: States of a reservation that holds goods.
 OPEN_STATES = ("held", "committed")
-CATALOGUE_VERSION_KEY = "catalogue_version"
-
-CATALOGUE_VERSION = select(meta.c.value).where(meta.c.key == CATALOGUE_VERSION_KEY)
-#: Where several processes write: whoever changes the catalogue waits until we are done with it.
-CATALOGUE_VERSION_SHARED = CATALOGUE_VERSION.with_for_update(read=True)
-
-#: :codes -> the items that they stand for.
-BARCODES = (
-    select(barcode.c.code, item.c.id, item.c.sku, item.c.name, barcode.c.each_per, item.c.active)
-    .join(item, item.c.id == barcode.c.item)
-    .where(barcode.c.code.in_(bindparam("codes", expanding=True)))
-)
-
-#: :keys (item, site) -> their availability, which nobody else changes until we have committed.
-LOCK_AVAILABILITY = (
-    select(avail)
-    .where(tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True)))
-    .order_by(avail.c.item, avail.c.site)
-    .with_for_update(key_share=True)
-)
 
 #: :keys (item, site, channel) -> what channels may promise, locked in the same way.
 LOCK_SHARES = (
@@ -85,19 +65,6 @@ _TAKE = (
     )
     .values(reserved=avail.c.reserved + bindparam("q"), ver=avail.c.ver + bindparam("n"))
 )
-_TAKE_UNNESTED = text(
-    "UPDATE avail SET reserved = avail.reserved + t.q, ver = avail.ver + t.n FROM (SELECT "
-    "unnest(CAST(:i AS integer[])) AS i, unnest(CAST(:s AS integer[])) AS s, "
-    "unnest(CAST(:q AS bigint[])) AS q, unnest(CAST(:n AS bigint[])) AS n, "
-    "unnest(CAST(:m AS bigint[])) AS m) t WHERE avail.item = t.i AND avail.site = t.s "
-    "AND avail.on_hand - avail.reserved - avail.safety >= t.m"
-)
-
-#: :items -> the rows of theirs that a person has counted.
-COUNTED = select(stock).where(
-    stock.c.count_us.is_not(None), stock.c.item.in_(bindparam("items", expanding=True))
-)
-
 #: The first count of a place after :moment_us.
 COUNT_AFTER = (
     select(counted)
@@ -114,7 +81,15 @@ COUNT_AFTER = (
 ADD_EVENTS = insert(event)
 ADD_ENTRIES = insert(entry)
 ADD_ANNOUNCEMENTS = insert(outbox)
+#: The same where another connection, the relay's, waits to hear of them.
+ADD_AND_WAKE: Insert = ADD_ANNOUNCEMENTS.returning(
+    literal_column("pg_notify('docktally_outbox', '')")
+)
 ADD_LINES = insert(reservation_line)
+_ADD_RESERVATIONS = insert(reservation)
+_ADD_AND_NUMBER: Insert = _ADD_RESERVATIONS.returning(
+    reservation.c.id, reservation.c.channel, reservation.c.key
+)
 
 
 def parts(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -125,9 +100,19 @@ def parts(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
 def take_available(connection: Connection, rows: Sequence[Mapping[str, int]]) -> int:
     """Promise i, s, q, n (item, site, eaches, requests) where m are available; count the rows."""
     if connection.dialect.name == "postgresql":
-        columns = {key: [row[key] for row in rows] for key in "isqnm"}
-        return connection.execute(_TAKE_UNNESTED, columns).rowcount
+        columns = [[row[key] for row in rows] for key in "qnism"]
+        return len(driver.ask(connection, _TAKE_UNNESTED, columns)())
     return connection.execute(_TAKE, list(map(dict, rows))).rowcount
+
+
+def add_reservations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> driver.Rows:
+    """Add reservations; return id, channel and key of each."""
+    if connection.dialect.name == "sqlite":
+        write(connection, _ADD_RESERVATIONS, rows)
+        return lookups.used_keys(connection, [(row["channel"], row["key"]) for row in rows])
+    columns = tuple(rows[0])
+    values = [[row[key] for row in rows] for key in columns]
+    return driver.ask(connection, _unnested(_ADD_AND_NUMBER, columns), values)()
 
 
 def write(
@@ -135,14 +120,40 @@ def write(
 ) -> None:
     """Run a statement of this module for all rows, which have the same keys, in one go."""
     keys = tuple(rows[0])
-    if connection.dialect.name == "postgresql" and isinstance(statement, Insert):
-        columns = {key: [row[key] for row in rows] for key in keys}
-        connection.exec_driver_sql(_unnested(statement, keys), columns)
+    if connection.dialect.name == "postgresql" and isinstance(statement, Update):
+        sql, _ = _compiled(statement, "postgresql", keys)
+        driver.change(connection, sql, [*map(dict, rows)])
         return
-    sql, order = _compiled(statement, connection.dialect.name, keys)
-    connection.exec_driver_sql(
-        sql, [tuple(row[key] for key in order) for row in rows] if order else [*map(dict, rows)]
-    )
+    add(connection, statement, keys, [tuple(row[key] for key in keys) for row in rows])
+
+
+def add(
+    connection: Connection,
+    statement: Insert | Update,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Run a statement of this module for all rows, which have these columns, in one go."""
+    if connection.dialect.name == "sqlite":
+        sql, order = _compiled(statement, "sqlite", columns)
+        driver.change(connection, sql, _reordered(rows, columns, order))
+        return
+    assert isinstance(statement, Insert)
+    if len(rows) <= FEW_ROWS:
+        sql, order = _in_rows(statement, columns)
+        driver.change(connection, sql, _reordered(rows, columns, order))
+    else:
+        values = tuple(map(list, zip(*rows, strict=True)))
+        driver.change(connection, _unnested(statement, columns), [values])
+
+
+def _reordered(
+    rows: Sequence[tuple[Any, ...]], columns: tuple[str, ...], order: tuple[str, ...]
+) -> Sequence[tuple[Any, ...]]:
+    if order == columns:
+        return rows
+    places = [columns.index(key) for key in order]
+    return [tuple(row[place] for place in places) for row in rows]
 
 
 @lru_cache
@@ -150,10 +161,24 @@ def _compiled(
     statement: Insert | Update, dialect: str, keys: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...]]:
     """Return the SQL text, and the order of its parameters where they have no names."""
-    driver: Any = postgresql.psycopg if dialect == "postgresql" else sqlite
-    compiled = statement.compile(dialect=driver.dialect(), column_keys=list(keys))
+    made: Any = postgresql.psycopg if dialect == "postgresql" else sqlite
+    compiled = statement.compile(dialect=made.dialect(), column_keys=list(keys))
     assert set(compiled.params) <= set(keys), "write constants as literal_column"
     return compiled.string, tuple(compiled.positiontup or ())
+
+
+@lru_cache
+def _in_rows(statement: Insert, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL that inserts one row, and the order of its parameters.
+
+    Arrays take longer for a few rows.
+    """
+    sql, _ = _compiled(statement, "postgresql", columns)
+    order = tuple(sorted(columns, key=lambda key: sql.index(f"%({key})s")))
+    for key in columns:
+        assert sql.count(f"%({key})s") == 1
+        sql = sql.replace(f"%({key})s", "%b")
+    return sql, order
 
 
 @lru_cache
@@ -162,13 +187,29 @@ def _unnested(statement: Insert, keys: tuple[str, ...]) -> str:
     column = statement.table.c
     arrays = (func.unnest(bindparam(key, type_=postgresql.ARRAY(column[key].type))) for key in keys)
     rows = statement.from_select(list(keys), select(*arrays))
-    driver: Any = postgresql.psycopg
-    sql = str(rows.compile(dialect=driver.dialect()).string)
+    made: Any = postgresql.psycopg
+    sql = str(rows.compile(dialect=made.dialect()).string)
     for key in keys:  # in binary: psycopg writes an array of texts with a regular expression
-        sql = sql.replace(f"%({key})s", f"%({key})b")
+        assert sql.count(f"%({key})s") == 1
+        sql = sql.replace(f"%({key})s", "%b")
     return sql
 
 
+#: Columns of the journal's rows, in the order of their tables.
+EVENT = tuple(column.name for column in event.c if column.name != "id")
+ENTRY = tuple(column.name for column in entry.c if column.name != "id")
+UNCOUNTED = ("item", "loc", "lot", "qty")
+COUNTED = (*UNCOUNTED, "count_us")
+AVAIL = ("item", "site", "on_hand", "reserved", "safety", "ver")
+OUTBOX = ("channel", "agg_key", "body", "created_us")
+
+_TAKE_UNNESTED = (
+    "UPDATE avail SET reserved = avail.reserved + t.q, ver = avail.ver + t.n FROM (SELECT "
+    "unnest(%b::bigint[]) AS q, unnest(%b::bigint[]) AS n, unnest(%b::integer[]) AS i, "
+    "unnest(%b::integer[]) AS s, unnest(%b::bigint[]) AS m) t WHERE avail.item = t.i "
+    "AND avail.site = t.s AND avail.on_hand - avail.reserved - avail.safety >= t.m "
+    "RETURNING avail.item"
+)
 MOVE_MARK = (
     update(stream)
     .where(stream.c.id == bindparam("i"))
@@ -200,11 +241,6 @@ AVAILABLE: Select[Any] = (
     .join(site, site.c.id == avail.c.site)
 )
 
-#: :keys (item, site) -> their availability.
-AVAILABLE_OF = AVAILABLE.where(
-    tuple_(avail.c.item, avail.c.site).in_(bindparam("keys", expanding=True))
-)
-
 #: :keys (item, location, lot) -> what lies there, with its names.
 STOCK_OF = (
     select(stock, location.c.code, item.c.sku)
@@ -215,7 +251,7 @@ STOCK_OF = (
 
 
 @lru_cache
-def add_stock(dialect: str) -> Insert:
+def add_counted(dialect: str) -> Insert:
     """Add qty to a place's row, made when it is new; count_us is set when it is given."""
     return database.upsert(
         dialect,
@@ -225,6 +261,14 @@ def add_stock(dialect: str) -> Insert:
             "qty": stock.c.qty + new.qty,
             "count_us": func.coalesce(new.count_us, stock.c.count_us),
         },
+    )
+
+
+@lru_cache
+def add_uncounted(dialect: str) -> Insert:
+    """Add qty to a place's row, made when it is new."""
+    return database.upsert(
+        dialect, stock, ["item", "loc", "lot"], lambda new: {"qty": stock.c.qty + new.qty}
     )
 
 

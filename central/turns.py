@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from central import statements
 from central.alerts import Announcement
+from central.names import Level
 
 
 def sellable(row: Any) -> int:
-    """Return what can be promised of a row of statements.AVAILABLE; below zero, so much too many.
+    """Return what can be promised of a row of AVAILABLE or a Level; below zero: so much too many.
 
     Of an item that is not active nothing can, whatever lies there.
     """
@@ -22,8 +23,8 @@ def sellable(row: Any) -> int:
     return left if row.active else min(left, 0)
 
 
-def tell(connection: Connection, rows: Sequence[Any], announcements: list[Announcement]) -> None:
-    """Tell of rows of statements.AVAILABLE that this transaction has changed, which locks them."""
+def tell(connection: Connection, rows: Sequence[Level], announcements: list[Announcement]) -> None:
+    """Tell of the rows that turned, which this transaction has changed and so locked."""
     turned = [row for row in rows if (sellable(row) <= 0) != bool(row.sold_out)]
     if not turned:
         return

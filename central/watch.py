@@ -1,15 +1,18 @@
 """Judges rows that changed, and opens and closes the alerts about them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from central import schema, statements
+from central import lookups, schema, statements
 from central.alerts import Alerts, Announcement, Concern
+from central.names import Label, Level
 
+StockKey = tuple[int, int, str]  # item, location, lot
+_LEVEL_KINDS = ("shortage", "low_stock")
 #: Orders that an alert names; `affected` gives all of them.
 ORDERS_NAMED_MAX = 20
 
@@ -22,6 +25,7 @@ class Watch:
     alerts: Alerts
     now_us: int
     announcements: list[Announcement] = field(default_factory=list)
+    _learn: Callable[[], None] = lambda: None
 
     def raise_alert(self, concern: Concern) -> None:
         """Open an alert, or count it once more."""
@@ -43,12 +47,37 @@ class Watch:
         """Return whether there is such an alert."""
         return self.alerts.is_open(self.connection, kind, ref)
 
-    def look(self, kind: str, refs: Iterable[str]) -> None:
-        """Learn which of these alerts are open, by one query; their rows are locked already."""
-        self.alerts.look(self.connection, kind, refs)
+    def learn(self, places: Iterable[StockKey], labels: Iterable[Label]) -> None:
+        """Ask for the alerts about places and availability; their rows are locked already."""
+        self._learn = self.alerts.look(
+            self.connection,
+            [
+                *(("negative_bin", place_ref(*key)) for key in places),
+                *((kind, f"{sku}@{site}") for (site, sku), *_ in labels for kind in _LEVEL_KINDS),
+            ]
+            if self.alerts.shared
+            else (),
+        )
 
-    def place(self, row: Row[Any]) -> None:
-        """Judge a row of statements.STOCK_OF: nothing can lie below zero."""
+    def below_zero(self, places: Sequence[StockKey], left: set[StockKey]) -> list[StockKey]:
+        """Return the places to judge: below zero, or said to be. `left` are those with less now.
+
+        What was asked with `learn` is known then.
+        """
+        fewer = sorted(left.intersection(places))
+        found = lookups.ask_below_zero(self.connection, fewer)
+        self._learn()
+        said = self.alerts.known("negative_bin")
+        keys = {key for key in places if place_ref(*key) in said} if said else set()
+        return sorted(keys.union(found()))
+
+    def places(self, keys: Sequence[StockKey]) -> None:
+        """Judge places: nothing can lie below zero."""
+        for part in statements.parts(keys):
+            for row in self.connection.execute(statements.STOCK_OF, {"keys": part}).all():
+                self._place(row)
+
+    def _place(self, row: Row[Any]) -> None:
         ref = place_ref(row.item, row.loc, row.lot)
         if row.qty >= 0:
             self.settle("negative_bin", ref)
@@ -63,15 +92,13 @@ class Watch:
                 )
             )
 
-    def availability(self, rows: Sequence[Row[Any]]) -> None:
-        """Judge rows of statements.AVAILABLE."""
-        for kind in ("shortage", "low_stock"):
-            self.look(kind, map(_level_ref, rows))
+    def availability(self, rows: Sequence[Level]) -> None:
+        """Judge what can be sold."""
         for row in rows:
             self._promises(row)
             self._level(row)
 
-    def _promises(self, row: Row[Any]) -> None:
+    def _promises(self, row: Level) -> None:
         ref = _level_ref(row)
         if row.on_hand >= row.reserved:
             self.settle("shortage", ref)
@@ -88,7 +115,7 @@ class Watch:
         )
         self.raise_alert(Concern("shortage", ref, "critical", title, detail, row.code))
 
-    def _level(self, row: Row[Any]) -> None:
+    def _level(self, row: Level) -> None:
         ref = _level_ref(row)
         available = row.on_hand - row.reserved - row.safety
         if row.low_stock is None or available > row.low_stock or not row.active:
@@ -149,7 +176,7 @@ class Watch:
         ).scalar()
 
 
-def _level_ref(row: Row[Any]) -> str:
+def _level_ref(row: Level) -> str:
     return f"{row.sku}@{row.code}"
 
 

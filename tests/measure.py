@@ -4,7 +4,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,16 @@ def show(name: str, delays: list[float]) -> tuple[float, float]:
     cuts = statistics.quantiles(delays, n=100)
     print(f"{name:<10} p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms   max {max(delays):6.2f} ms")
     return cuts[49], cuts[98]
+
+
+def compare(rates: Sequence[tuple[float, float]], what: str) -> str:
+    """Return a line about (floor, ours) of each round, per second."""
+    floor, ours = (statistics.median(column) for column in zip(*rates, strict=True))
+    ratios = sorted(ours / floor for floor, ours in rates)
+    return (
+        f"{ours:>7,.0f} {what}/s, {statistics.median(ratios):.2f} of the floor's {floor:,.0f}; "
+        f"rounds {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    )
 
 
 def cpu_s(pid: int) -> float:

@@ -55,7 +55,7 @@ Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 Raw = Annotated[
     bytes,
     BeforeValidator(_from_base64),
-    PlainSerializer(lambda raw: base64.b64encode(raw).decode("ascii"), return_type=str),
+    PlainSerializer(lambda raw: binascii.b2a_base64(raw, newline=False).decode(), return_type=str),
     Field(json_schema_extra={"contentEncoding": "base64"}),
 ]
 
