@@ -52,7 +52,7 @@ def test_an_older_stored_copy_confirms_nothing() -> None:
     board.apply_link(up=True, reason="connected", now=NOW + 6)
     board.apply_central(central(), NOW + 6, retained=True)
     board.apply_availability(item("A", version=2), NOW + 6, retained=True)
-    assert (board.stock.version, board.row_is_live(0)) == ([3], False)
+    assert (list(board.stock.version), board.row_is_live(0)) == ([3], False)
 
 
 def test_the_death_of_an_old_session_does_not_stop_central() -> None:
