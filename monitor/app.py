@@ -1,6 +1,7 @@
 """The application: one screen, one feed or one replay, the themes."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Iterable
@@ -14,16 +15,20 @@ from monitor.central_api import CentralApi
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
-from monitor.keyboard import Keyboard
 from monitor.recording import Recorder, Replay
 from monitor.screen import MainScreen
+from monitor.terminal_line import TerminalApp
 from monitor.themes import THEMES, after
 
+#: Garbage waits for the first stock to be loaded, but no longer than this.
+_LOAD_MAX_S = 30.0
+#: Less often than usual: a full collection takes longer than a key may.
+_COLLECT_AFTER = (10_000, 20, 20)
 #: What a replay shows is over: nobody may be asked or told anything because of it.
 _NO_CENTRAL = "This is a replay: central is not asked, and nothing is changed."
 
 
-class MonitorApp(Keyboard):
+class MonitorApp(TerminalApp):
     """Shows a board that a feed keeps true, or a replay."""
 
     TITLE = "Docktally"
@@ -49,10 +54,27 @@ class MonitorApp(Keyboard):
         wear(self, self.desk.config.monitor.theme)
         # The terminal must be given back in order, also when a service manager ends us.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
+        gc.disable()
+        self._tend_by_s = time.monotonic() + _LOAD_MAX_S
+        self._tending = self.set_interval(1.0, self._tend)
         feed, replay = self.desk.feed, self.desk.replay
         self.run_worker(
             replay.run(feed.hear, feed.hear_link) if replay else feed.run(), group="feed"
         )
+
+    def _tend(self) -> None:
+        """Once the stock is loaded, let the garbage collector work again, but not on the stock.
+
+        It would look at every one of 100,000 rows again and again, a tenth of a second each time.
+        """
+        board, now_s = self.desk.board, time.monotonic()
+        loaded = len(board.stock) > 0 and board.loading(self.desk.clock()) is None
+        if loaded or now_s > self._tend_by_s:
+            self._tending.stop()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_COLLECT_AFTER)
+            gc.enable()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer what the keys do, in words."""

@@ -90,12 +90,13 @@ def _scans(board: Board, stock: Stock, row: int, now: float, room: int) -> list[
 
 
 def _moved(stock: Stock, row: int, now: float, width: int) -> Line:
-    trail = stock.trails.get(row)
-    if trail is None:
+    trails = stock.trails
+    if row not in trails:
         return _labelled("moved", Span("no change seen yet", "muted"))
-    low, high = trail.range
-    words = f" {low:,} to {high:,} in {figures.coarse_age(now - trail.since)}"
-    bars = figures.sparkline(trail.drawn(now, max(4, min(_BESIDE_BARS, width - len(words)))))
+    low, high = trails.span(row)
+    words = f" {low:,} to {high:,} in {figures.coarse_age(now - trails.since(row))}"
+    wide = max(4, min(_BESIDE_BARS, width - len(words)))
+    bars = figures.sparkline(trails.drawn(row, now, wide))
     return _labelled("moved", Span(bars, "accent"), Span(words, "muted"))
 
 

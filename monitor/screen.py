@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -15,6 +15,7 @@ from monitor import export
 from monitor.desk import Desk
 from monitor.headline import Showing, headline, notice
 from monitor.spans import printable
+from monitor.terminal_line import TerminalApp
 from monitor.widgets.activity_page import ActivityPage
 from monitor.widgets.alerts_page import AlertsPage
 from monitor.widgets.column_choice import ColumnChoice
@@ -105,16 +106,24 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.tick)
 
     def flush(self) -> None:
-        """Ten times a second: what changed in the view that is seen."""
+        """Ten times a second: what changed in the view that is seen, and how far a load is.
+
+        Not while the terminal is behind: what changed meanwhile is drawn once it has caught up.
+        """
+        if cast("TerminalApp", self.app).is_behind:
+            return
         self.page.flush()
+        now = self.desk.clock()
+        if self.board.loading(now) is not None:
+            self._show_status(now)
 
     def tick(self) -> None:
         """Once a second: ages, sums, and what changes rarely."""
         now = self.desk.clock()
         self.board.settle(now)
-        self.page.tick()
-        self.query_one(FilterBar).show(self.page.listing)
-        self._show_status(now)
+        if not cast("TerminalApp", self.app).is_behind:
+            self.page.tick()
+            self._show_sums(now)
         if self.board.take_bell() and self.desk.config.monitor.bell:
             self.app.bell()
         self.flush()
@@ -257,14 +266,20 @@ class MainScreen(Screen[None]):
         self.query_one(FilterInput).value = self.page.listing.text
 
     def _filter(self, text: str, *, urgent_only: bool) -> None:
-        self.page.listing.filter(text, urgent_only=urgent_only, now=self.desk.clock())
+        now = self.desk.clock()
+        self.page.listing.filter(text, urgent_only=urgent_only, now=now)
+        self.page.show_words()
         self.page.table.contents_changed()
-        self.tick()
+        self._show_sums(now)
 
     def _sort(self, key: str, *, reverse: bool) -> None:
         self.page.listing.sort(key, reverse=reverse)
         self.page.table.contents_changed()
         self.query_one(FilterBar).show(self.page.listing)
+
+    def _show_sums(self, now: float) -> None:
+        self.query_one(FilterBar).show(self.page.listing)
+        self._show_status(now)
 
     def _show_status(self, now: float) -> None:
         stock, here = self.pages[0].listing, self.page.listing

@@ -26,7 +26,7 @@ async def from_central(
 ) -> bool:
     """Fill the board with central's stock, page by page; False when central did not give it."""
     for _ in range(_LOOKS):
-        if not isinstance(api.server, Problem):
+        if not isinstance(api.server, Problem) or board.central_is_heard:
             break
         await asyncio.sleep(_LOOK_S)
     after: str | None = ""

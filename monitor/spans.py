@@ -53,6 +53,19 @@ def fit(line: Iterable[Span], width: int) -> Line:
     return kept
 
 
+def joined(line: Iterable[Span]) -> Line:
+    """Return the line in as few spans as it can be drawn with: a blank has no tone of its own."""
+    pieces = Line()
+    for span in line:
+        if pieces and (span.tone == pieces[-1].tone or span.text.isspace()):
+            pieces[-1] = Span(pieces[-1].text + span.text, pieces[-1].tone)
+        elif pieces and pieces[-1].text.isspace():
+            pieces[-1] = Span(pieces[-1].text + span.text, span.tone)
+        elif span.text:
+            pieces.append(span)
+    return pieces
+
+
 def cell(text: str, width: int, *, right: bool = False) -> str:
     """Return `text` padded or cut to exactly `width` cells."""
     size = cell_len(text)

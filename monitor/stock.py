@@ -4,11 +4,12 @@ A row id is an index into every column and never changes, so a view is a list of
 """
 
 import copy
+from array import array
 from collections.abc import Callable
 from typing import Any, Literal
 
 from monitor.spans import printable
-from monitor.trail import Trail
+from monitor.trail import Trails
 from wire.events import Availability
 
 Level = Literal["", "low", "out"]
@@ -32,17 +33,18 @@ class Stock:
         self.sku: list[str] = []
         self.site: list[str] = []
         self.name: list[str] = []
-        self.on_hand: list[int] = []
-        self.reserved: list[int] = []
-        self.safety: list[int] = []
-        self.available: list[int] = []
-        self.version: list[int] = []
-        self.as_of: list[float] = []
+        # Figures are arrays: a third of the memory, and nothing for the garbage collector to visit.
+        self.on_hand = array("q")
+        self.reserved = array("q")
+        self.safety = array("q")
+        self.available = array("q")
+        self.version = array("q")
+        self.as_of = array("d")
         self.cause: list[str] = []
-        self.generation: list[int] = []
+        self.generation = array("l")
         #: +1 when the last change raised `available`, -1 when it lowered it, and when.
-        self.moved: list[int] = []
-        self.moved_at: list[float] = []
+        self.moved = array("b")
+        self.moved_at = array("d")
         #: What the filter looks into.
         self.search: list[str] = []
         self.gone: set[int] = set()
@@ -52,7 +54,7 @@ class Stock:
         self.sites: set[str] = set()
         #: True once any item held back a safety stock: only then is the column worth its room.
         self.has_safety = False
-        self.trails: dict[int, Trail] = {}
+        self.trails = Trails(opened)
         self.sku_width = 0
         #: How many updates were taken since the start.
         self.applied = 0
@@ -117,20 +119,20 @@ class Stock:
         changed, self.changed = self.changed, set()
         return changed
 
-    def words(self, row: int) -> str:
-        """Return all text of a row, casefolded: what the filter's words are looked for in."""
-        return self.search[row]
+    def words_of(self) -> Callable[[int], str]:
+        """Return what finds all text of a row, casefolded."""
+        return self.search.__getitem__
 
     def value_of(self, key: str) -> Callable[[int], Any]:
         """Return what finds the value of a row in a column."""
-        column: list[Any] = getattr(self, key)
-        return column.__getitem__
+        found: Callable[[int], Any] = getattr(self, key).__getitem__
+        return found
 
     def frozen(self) -> "Stock":
         """Return a copy that stands still while this one goes on; only the trails go on in both."""
         twin = copy.copy(self)
         for column in _COLUMNS:
-            setattr(twin, column, list(getattr(self, column)))
+            setattr(twin, column, getattr(self, column)[:])
         twin.gone, twin.low, twin.out = set(self.gone), set(self.low), set(self.out)
         twin.sites, twin.changed = set(self.sites), set()
         return twin
@@ -158,11 +160,8 @@ class Stock:
             return
         self.moved[row] = 1 if available > before else -1
         self.moved_at[row] = now
-        trail = self.trails.get(row)
-        if trail is None:
-            since = max(self.opened, self.as_of[row])
-            trail = self.trails[row] = Trail(min(since, now), before)
-        trail.add(now, available)
+        since = min(max(self.opened, self.as_of[row]), now)
+        self.trails.add(row, now, available, (since, before))
 
     def _sort_out(self, row: int) -> None:
         available = self.available[row]

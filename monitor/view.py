@@ -27,16 +27,17 @@ class View:
         #: True when something changed that may give another order than the one held.
         self.held = False
         self._now = 0.0
-        self._members: set[int] = set()
+        self._found: set[int] | None = None  # what is in rows, made when somebody asks
         # All rows by SKU and site, mostly sorted, so that every other order takes one sort only.
         self._base: list[int] = []
         self._order: list[int] = []
+        self._base_is_sorted = True
         self._rank: list[int] = []  # of each row in _order; empty until it is needed
         self._unplaced = False
         self.sort()
 
     def __contains__(self, row: object) -> bool:
-        return row in self._members
+        return row in self._members()
 
     def show(self, stock: Stock) -> None:
         """Look at another state of the stock, for instance a frozen one."""
@@ -54,11 +55,10 @@ class View:
         self.key = key or self.key
         self.reverse = self.reverse if reverse is None else reverse
         self._adopt_new_rows()
-        sku, site = self.stock.sku, self.stock.site
-        if len(self.stock.sites) > 1:
+        if not self._base_is_sorted:
+            sku, site = self.stock.sku, self.stock.site
             self._base.sort(key=lambda row: (sku[row], site[row]))
-        else:
-            self._base.sort(key=sku.__getitem__)
+            self._base_is_sorted = True
         plain = self.key == "sku" and not self.reverse
         key_of = self._value()
         self._order = (
@@ -73,16 +73,17 @@ class View:
         self._now = now
         arrived = [row for row in self._adopt_new_rows() if self.matches(row)]
         self.rows.extend(arrived)
-        self._members.update(arrived)
+        members = self._members()
+        members.update(arrived)
         moves = self.key not in _FIXED
         swapped = False
         for row in changed:
-            if (row in self._members) != self.matches(row):
-                (self._members.discard if row in self._members else self._members.add)(row)
+            if (row in members) != self.matches(row):
+                (members.discard if row in members else members.add)(row)
                 swapped = True
             self.held = self.held or moves
         if swapped:
-            self.rows = sorted(self._members, key=self._ranks().__getitem__)
+            self.rows = sorted(members, key=self._ranks().__getitem__)
         return swapped or bool(arrived)
 
     def place(self) -> bool:
@@ -97,9 +98,9 @@ class View:
         self._now = now
         if not self.query.ages:
             return False
-        before = self._members
+        before = self.rows
         self._select()
-        return before != self._members
+        return before != self.rows
 
     def matches(self, row: int) -> bool:
         """Return whether the filter lets a row pass."""
@@ -114,6 +115,7 @@ class View:
         if self._rank:
             self._rank.extend(new)
         self._unplaced = self._unplaced or bool(new)
+        self._base_is_sorted = self._base_is_sorted and not new
         return new
 
     def _ranks(self) -> list[int]:
@@ -130,7 +132,12 @@ class View:
         if stock.gone:
             rows = [row for row in rows if row not in stock.gone]
         self.rows = self.query.select(rows, stock, self._now)
-        self._members = set(self.rows)
+        self._found = None
+
+    def _members(self) -> set[int]:
+        if self._found is None:
+            self._found = set(self.rows)
+        return self._found
 
     def _value(self) -> Callable[[int], Any]:
         value = self.stock.value_of(self.key)

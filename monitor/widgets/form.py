@@ -15,8 +15,8 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from monitor.desk import Desk
-from monitor.keyboard import Keyboard
 from monitor.spans import Line, Span, Tone, wrapped
+from monitor.terminal_line import TerminalApp
 from monitor.widgets.painted import Panel
 
 _ASK = "y does it, Esc goes back"
@@ -155,7 +155,7 @@ class Form(ModalScreen[bool]):
 
     def action_yes(self) -> None:
         """Do it, if that was meant."""
-        cast("Keyboard", self.app).deliberately(self._send)
+        cast("TerminalApp", self.app).deliberately(self._send)
 
     @work(exclusive=True)
     async def _send(self) -> None:
@@ -197,7 +197,7 @@ class Confirm(ModalScreen[bool]):
 
     def action_yes(self) -> None:
         """Take the yes, if that was meant."""
-        cast("Keyboard", self.app).deliberately(self._sure)
+        cast("TerminalApp", self.app).deliberately(self._sure)
 
     def _sure(self) -> None:
         if self.is_current:  # it may have been left meanwhile

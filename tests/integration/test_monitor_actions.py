@@ -12,7 +12,7 @@ from monitor import screen as screen_module
 from monitor.board import Board
 from monitor.config import Central, Config
 from monitor.config import Screen as ScreenConfig
-from monitor.keyboard import QUIET_S
+from monitor.terminal_line import QUIET_S
 from monitor.widgets.form import Confirm, Form
 from neighbours import DEADLINE_S
 from screens import NARROW, SMALL, WIDE, ScreenApp, busy_board, settled

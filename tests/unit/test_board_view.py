@@ -145,7 +145,7 @@ def test_a_frozen_stock_stands_still(before: list[Availability], after: list[Ava
     for each in after:
         stock.apply(each, NOW, 1)
         stock.remove(each.site, SKUS[0])
-    assert seen == [(frozen.available, frozen.version, frozen.low, len(frozen))]
+    assert seen == [(list(frozen.available), list(frozen.version), frozen.low, len(frozen))]
 
 
 def test_the_order_is_held_until_sorted_again() -> None:
@@ -199,6 +199,6 @@ def test_the_trail_covers_the_whole_time_in_bounded_memory() -> None:
     stock = Stock(LOW, opened=NOW)
     for step in range(500):
         stock.apply(item("A", version=step + 1, available=step), NOW + step, 1)
-    drawn = stock.trails[0].drawn(NOW + 499, 20)
+    drawn = stock.trails.drawn(0, NOW + 499, 20)
     assert (drawn[0], drawn[-1]) == (0, 499)
     assert drawn == sorted(drawn)
