@@ -22,8 +22,10 @@ class PseudoTerminal:
         self.pid, self._file = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
-            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            os.execv(command[0], command)
+            # COLUMNS and LINES would be taken for the size; readline sets them behind our back.
+            sizeless = {name: os.environ[name] for name in os.environ.keys() - {"COLUMNS", "LINES"}}
+            terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            os.execve(command[0], command, sizeless | terminal)
         width, height = size
         fcntl.ioctl(self._file, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.bytes_per_s: float | None = None

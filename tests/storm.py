@@ -18,6 +18,8 @@ KINDS = ("valve DN25", "hose 10mm", "gasket M8", "sensor 10mm", "bracket M6", "m
 BEATS_PER_S = 10
 _CONNECT = b"\x00\x04MQTT\x05\x02\x00\x3c\x00"
 _PACE_S = 0.01
+#: Messages that the broker takes before it has acknowledged the first.
+_WINDOW = 1_000
 
 
 def packet(kind: int, body: bytes) -> bytes:
@@ -28,12 +30,6 @@ def packet(kind: int, body: bytes) -> bytes:
         left >>= 7
         if not left:
             return bytes([kind]) + bytes(length) + body
-
-
-def publish(topic: str, payload: bytes) -> bytes:
-    """Return a retained PUBLISH of QoS 0."""
-    name = topic.encode()
-    return packet(0x31, struct.pack("!H", len(name)) + name + b"\x00" + payload)
 
 
 def sku(number: int) -> str:
@@ -51,6 +47,7 @@ class Storm:
         name = uuid.uuid4().hex.encode()
         self.socket.sendall(packet(0x10, _CONNECT + struct.pack("!H", len(name)) + name))
         assert self.socket.recv(64)[0] == 0x20
+        self.number, self.waiting, self.rest = 0, 0, b""
 
     def change(self, number: int, name: str | None = None) -> bytes:
         """Return the next announcement of an item."""
@@ -61,20 +58,38 @@ class Storm:
             f'"version":{version},"on_hand":{available + 3},"reserved":3,"safety":0,'
             f'"available":{available},"as_of":"{datetime.now(UTC).isoformat()}","cause":"pick"}}'
         )
-        return publish(f"{ROOT}/{SITE}/availability/{sku(number)}", said.encode())
+        return self.publish(f"{ROOT}/{SITE}/availability/{sku(number)}", said.encode())
 
     def central(self) -> bytes:
         """Return central's state."""
         since = datetime.now(UTC).isoformat()
         said = f'{{"v":1,"session":"{uuid.UUID(int=1)}","online":true,"since":"{since}",'
-        return publish(f"{ROOT}/central/state", (said + '"version":"1","lag_ms":3}').encode())
+        return self.publish(f"{ROOT}/central/state", (said + '"version":"1","lag_ms":3}').encode())
+
+    def publish(self, topic: str, payload: bytes) -> bytes:
+        """Return a retained PUBLISH of QoS 1, as central sends."""
+        name = topic.encode()
+        self.number = self.number % 0xFFFF + 1
+        head = struct.pack("!H", len(name)) + name + struct.pack("!H", self.number)
+        return packet(0x33, head + b"\x00" + payload)
+
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages, and take the acknowledgements of all that is beyond half a window."""
+        self.socket.sendall(b"".join(messages))
+        self.waiting += len(messages)
+        while self.waiting > _WINDOW // 2:
+            self.rest += self.socket.recv(65_536)
+            while len(self.rest) > 1 and len(self.rest) >= self.rest[1] + 2:
+                assert self.rest[0] == 0x40
+                self.rest = self.rest[self.rest[1] + 2 :]
+                self.waiting -= 1
 
     def fill(self) -> None:
         """Announce every item once."""
-        self.socket.sendall(self.central())
-        for start in range(0, len(self.versions), 500):
-            some = range(start, min(start + 500, len(self.versions)))
-            self.socket.sendall(b"".join(map(self.change, some)))
+        self.send([self.central()])
+        for start in range(0, len(self.versions), _WINDOW // 2):
+            some = range(start, min(start + _WINDOW // 2, len(self.versions)))
+            self.send([self.change(number) for number in some])
 
     def blow(self, rate: int, seconds: float) -> None:
         """Change items at a rate."""
@@ -89,7 +104,7 @@ class Storm:
                 out.append(self.change(0, f"beacon {beats:07d}"))
                 if beats % BEATS_PER_S == 0:
                     out.append(self.central())
-            self.socket.sendall(b"".join(out))
+            self.send(out)
             time.sleep(max(0.0, _PACE_S - (time.monotonic() - start - passed)))
 
 
