@@ -33,8 +33,8 @@ from wire.topics import DELIVERY, Address, Channel, Topics
 
 #: Availability is asked for last: 100,000 items must not keep alerts and docks waiting.
 _CHANNELS: tuple[Channel, ...] = ("central", "state", "alert", "activity", "signals")
-#: Central sends stock with QoS 1; we hear it with 0. Within a connection TCP loses nothing, after one
-#: all is loaded anew, and acknowledging 100,000 stored messages would take as long as reading them.
+#: Central sends stock with QoS 1; we hear it with 0. Within a connection TCP loses nothing, after
+#: one all is loaded anew, and acknowledging 100,000 stored messages takes as long as reading them.
 _STOCK_QOS = 0
 #: What a channel is called in a JSON line, where it is not by its own name.
 _CALLED = {"state": "gateway", "signals": "signal"}
