@@ -67,8 +67,9 @@ class Stock:
         """Take an availability; False when its version is not newer than what is known."""
         row = self._index.get((item.site, item.sku))
         if row is None:
-            row = self._append(item)
-        elif row in self.gone:
+            self._append(item, generation)
+            return True
+        if row in self.gone:
             self.gone.discard(row)
         elif item.version <= self.version[row]:
             if item.version == self.version[row] and self.generation[row] != generation:
@@ -89,9 +90,7 @@ class Stock:
         if item.name != self.name[row]:
             self.name[row] = item.name
             self.search[row] = f"{item.sku}\n{item.name}\n{item.site}".casefold()
-        self._sort_out(row)
-        self.changed.add(row)
-        self.applied += 1
+        self._taken(row)
         return True
 
     def row(self, site: str, sku: str) -> int | None:
@@ -137,22 +136,27 @@ class Stock:
         twin.sites, twin.changed = set(self.sites), set()
         return twin
 
-    def _append(self, item: Availability) -> int:
+    def _append(self, item: Availability, generation: int) -> None:
         row = self._index[item.site, item.sku] = len(self.sku)
         self.sku.append(item.sku)
         self.site.append(item.site)
         self.name.append(item.name)
-        for figures in (self.on_hand, self.reserved, self.safety, self.available, self.version):
-            figures.append(0)
-        self.as_of.append(0.0)
-        self.cause.append("")
-        self.generation.append(0)
+        self.on_hand.append(item.on_hand)
+        self.reserved.append(item.reserved)
+        self.safety.append(item.safety)
+        self.available.append(item.available)
+        self.version.append(item.version)
+        self.as_of.append(item.as_of.timestamp())
+        self.cause.append(item.cause)
+        self.generation.append(generation)
         self.moved.append(0)
         self.moved_at.append(0.0)
         self.search.append(f"{item.sku}\n{item.name}\n{item.site}".casefold())
         self.sites.add(item.site)
-        self.sku_width = max(self.sku_width, len(printable(item.sku)))
-        return row
+        self.has_safety = self.has_safety or item.safety > 0
+        if len(item.sku) > self.sku_width:
+            self.sku_width = max(self.sku_width, len(printable(item.sku)))
+        self._taken(row)
 
     def _move(self, row: int, available: int, now: float) -> None:
         before = self.available[row]
@@ -163,7 +167,9 @@ class Stock:
         since = min(max(self.opened, self.as_of[row]), now)
         self.trails.add(row, now, available, (since, before))
 
-    def _sort_out(self, row: int) -> None:
+    def _taken(self, row: int) -> None:
         available = self.available[row]
         (self.out.add if available <= 0 else self.out.discard)(row)
         (self.low.add if available <= self.low_limit else self.low.discard)(row)
+        self.changed.add(row)
+        self.applied += 1
