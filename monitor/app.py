@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from monitor.board import Board
 from monitor.central_api import CentralApi
+from monitor.commands import commands
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
@@ -77,17 +78,8 @@ class MonitorApp(TerminalApp):
             gc.enable()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer what the keys do, in words."""
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and active.enabled:
-                key = self.get_key_display(binding)
-                yield SystemCommand(
-                    binding.description,
-                    f"key {key}",
-                    lambda key=binding.key: self.simulate_key(key),
-                )
-        yield from super().get_system_commands(screen)
+        """Offer what the keys do, in words, and more."""
+        return commands(screen) if isinstance(screen, MainScreen) else ()
 
     def action_next_theme(self) -> None:
         """Wear the next theme."""

@@ -50,27 +50,42 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # Priority and set_focus at once: with anything slower, a filter that is typed fast or
         # pasted would set off the keys it is made of.
-        Binding("slash", "filter", "Filter", key_display="/", priority=True),
+        Binding(
+            "slash",
+            "filter",
+            "Filter",
+            key_display="/",
+            priority=True,
+            tooltip="words in any column, or conditions",
+        ),
         # The last line shows as many as fit, so what a newcomer needs comes first.
-        Binding("enter", "detail", "Detail", key_display="Enter"),
-        Binding("1", "view(0)", "Views", key_display="1-5"),
-        Binding("2", "view(1)", "Docks", show=False),
-        Binding("3", "view(2)", "Orders", show=False),
-        Binding("4", "view(3)", "Alerts", show=False),
-        Binding("5", "view(4)", "Activity", show=False),
-        Binding("s", "sort", "Sort"),
-        Binding("S", "reverse", "Reverse", show=False),
-        Binding("l", "urgent", "Low"),
-        Binding("space", "pause", "Pause", key_display="Space"),
-        Binding("r", "sort_again", "Re-sort"),
-        Binding("c", "columns", "Columns"),
-        Binding("y", "copy", "Copy"),
-        Binding("e", "export", "Export"),
-        Binding("E", "picture", "Picture", show=False),
-        Binding("t", "app.next_theme", "Theme"),
-        Binding("q", "app.quit", "Quit"),
-        Binding("escape", "clear", "Clear filter", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding(
+            "enter", "detail", "Detail", key_display="Enter", tooltip="everything about the row"
+        ),
+        Binding("1", "view(0)", "Views", key_display="1-5", tooltip="stock, and all at a glance"),
+        Binding("2", "view(1)", "Docks", show=False, tooltip="docks and scanners"),
+        Binding("3", "view(2)", "Orders", show=False, tooltip="orders and reservations"),
+        Binding("4", "view(3)", "Alerts", show=False, tooltip="alerts, most urgent first"),
+        Binding("5", "view(4)", "Activity", show=False, tooltip="the latest scans"),
+        Binding("s", "sort", "Sort", tooltip="by the next column"),
+        Binding("S", "reverse", "Reverse", show=False, tooltip="sort the other way round"),
+        Binding("l", "urgent", "Low", tooltip="only what needs a look, or all again"),
+        Binding(
+            "space",
+            "pause",
+            "Pause",
+            key_display="Space",
+            tooltip="stand still; updates are kept, or go on",
+        ),
+        Binding("r", "sort_again", "Re-sort", tooltip="put the held order right"),
+        Binding("c", "columns", "Columns", tooltip="choose what is shown"),
+        Binding("y", "copy", "Copy", tooltip="what names the row"),
+        Binding("e", "export", "Export", tooltip="what is shown, as CSV"),
+        Binding("E", "picture", "Picture", show=False, tooltip="the screen, as SVG"),
+        Binding("t", "app.next_theme", "Theme", tooltip="other colours"),
+        Binding("q", "app.quit", "Quit", tooltip="end it"),
+        Binding("escape", "clear", "Clear filter", show=False, tooltip="show all rows again"),
+        Binding("question_mark", "help", "Help", key_display="?", tooltip="keys and marks"),
     ]
 
     def __init__(self, desk: Desk) -> None:
@@ -159,22 +174,22 @@ class MainScreen(Screen[None]):
         shown = [each.key for each in self.page.table.placed]
         key, _ = self.page.listing.order
         at = shown.index(key) if key in shown else -1
-        self._sort(shown[(at + 1) % len(shown)], reverse=False)
+        self.sort_by(shown[(at + 1) % len(shown)], reverse=False)
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
         key, reverse = self.page.listing.order
-        self._sort(key, reverse=not reverse)
+        self.sort_by(key, reverse=not reverse)
 
     def action_sort_again(self) -> None:
         """Put the order right now."""
         key, reverse = self.page.listing.order
-        self._sort(key, reverse=reverse)
+        self.sort_by(key, reverse=reverse)
 
     def on_column_heads_picked(self, event: ColumnHeads.Picked) -> None:
         """Sort by the clicked column, the other way round if it is the one already."""
         key, reverse = self.page.listing.order
-        self._sort(event.key, reverse=event.key == key and not reverse)
+        self.sort_by(event.key, reverse=event.key == key and not reverse)
 
     def action_pause(self) -> None:
         """Let the view stand still, or go on; of a replay, its time."""
@@ -272,7 +287,8 @@ class MainScreen(Screen[None]):
         self.page.table.contents_changed()
         self._show_sums(now)
 
-    def _sort(self, key: str, *, reverse: bool) -> None:
+    def sort_by(self, key: str, *, reverse: bool) -> None:
+        """Put the rows in another order."""
         self.page.listing.sort(key, reverse=reverse)
         self.page.table.contents_changed()
         self.query_one(FilterBar).show(self.page.listing)

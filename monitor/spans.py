@@ -86,6 +86,21 @@ def wrapped(text: str, width: int, tone: Tone = "plain", indent: int = 0) -> lis
     return [[Span(line, tone)] for line in lines]
 
 
+def folded(line: Line, width: int, indent: int) -> list[Line]:
+    """Return a line as several that are broken between spans; all but the first are indented."""
+    lines, room = [Line()], width
+    for text, tone in line:
+        begun = cells(lines[-1]) > (indent if len(lines) > 1 else 0)
+        broken = begun and cell_len(text) > room
+        if broken:
+            lines.append([Span(" " * indent)])
+            room = width - indent
+        piece = text.lstrip() if broken else text
+        lines[-1].append(Span(piece, tone))
+        room -= cell_len(piece)
+    return lines
+
+
 def printable(text: str) -> str:
     """Return `text` with everything a terminal would obey or hide made visible."""
     if text.isascii() and text.isprintable():

@@ -23,6 +23,8 @@ class Page(Container):
     """A view. What it shows comes from `listing`; `words` names the view."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
+    #: True where the first rows are those that a person must see.
+    worst_first: ClassVar[bool] = False
 
     def __init__(self, desk: Desk, listing: Listing[Any], words: str) -> None:
         super().__init__(id=listing.name, classes="page")
@@ -31,7 +33,7 @@ class Page(Container):
         self.words = words
         self._title = ""
         self.heads = ColumnHeads(classes="heads")
-        self.table = Table(listing, self.heads, desk.clock)
+        self.table = Table(listing, self.heads, desk.clock, worst_first=self.worst_first)
         self.frame = Vertical(self.heads, self.table, classes="frame")
         self.details = Panel("", id=f"{listing.name}-details")
 

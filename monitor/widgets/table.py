@@ -61,10 +61,18 @@ class Table(Painted, ScrollView, can_focus=True):
         """The cursor is on another row, or its row says something else."""
 
     def __init__(
-        self, listing: Listing[Any], column_heads: ColumnHeads, clock: Callable[[], float]
+        self,
+        listing: Listing[Any],
+        column_heads: ColumnHeads,
+        clock: Callable[[], float],
+        *,
+        worst_first: bool = False,
     ) -> None:
         super().__init__(classes="table")
         self.listing = listing
+        #: What comes in on top is what matters most: it is never scrolled away, and the cursor is
+        #: on a row of its own from the start, so that a key means the row that was looked at.
+        self._worst_first = worst_first
         #: What to say while there is no row to show.
         self.empty: list[Line] = []
         self._heads = column_heads
@@ -116,8 +124,12 @@ class Table(Painted, ScrollView, can_focus=True):
             self._cursor_line = rows.index(self._cursor)
         else:
             self._cursor_line = max(0, min(self._cursor_line, len(rows) - 1))
+            if self._worst_first:
+                self._cursor = self.cursor_row
         self.virtual_size = Size(0, len(rows))
-        if self._cursor is not None:
+        if self._worst_first and self.scroll_offset.y == 0:
+            self._keep_in_sight()
+        elif self._cursor is not None:
             self.scroll_to(y=self._cursor_line - offset, animate=False, force=True)
         self.show_heads()
         self._drawn.clear()
