@@ -19,7 +19,7 @@ from monitor.feed import Feed
 from monitor.recording import Recorder, Replay
 from monitor.screen import MainScreen
 from monitor.terminal_line import TerminalApp
-from monitor.themes import THEMES, after
+from monitor.themes import THEMES
 
 #: Garbage waits for the first stock to be loaded, but no longer than this.
 _LOAD_MAX_S = 30.0
@@ -80,11 +80,6 @@ class MonitorApp(TerminalApp):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer what the keys do, in words, and more."""
         return commands(screen) if isinstance(screen, MainScreen) else ()
-
-    def action_next_theme(self) -> None:
-        """Wear the next theme."""
-        self.theme = after(self.theme)
-        self.notify(f"theme {self.theme}", timeout=2)
 
 
 def announced(board: Board) -> str | None:

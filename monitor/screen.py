@@ -1,5 +1,6 @@
 """The one live screen: five views of the board below one status line, and the keys of them all."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, cast
@@ -16,6 +17,7 @@ from monitor.desk import Desk
 from monitor.headline import Showing, headline, notice
 from monitor.spans import printable
 from monitor.terminal_line import TerminalApp
+from monitor.themes import after
 from monitor.widgets.activity_page import ActivityPage
 from monitor.widgets.alerts_page import AlertsPage
 from monitor.widgets.column_choice import ColumnChoice
@@ -34,6 +36,46 @@ FLUSH_INTERVAL_S = 0.1
 TICK_INTERVAL_S = 1.0
 
 
+#: All of them act as they are read, and the filter gets the keyboard at once: with anything slower,
+#: a filter that is typed fast or pasted would set off the keys it is made of, and a view that is
+#: turned to just before would take the keyboard away from it.
+_KEYS = (
+    Binding(
+        "slash",
+        "filter",
+        "Filter",
+        key_display="/",
+        tooltip="words in any column, or conditions",
+    ),
+    # The last line shows as many as fit, so what a newcomer needs comes first.
+    Binding("enter", "detail", "Detail", key_display="Enter", tooltip="everything about the row"),
+    Binding("1", "view(0)", "Views", key_display="1-5", tooltip="stock, and all at a glance"),
+    Binding("2", "view(1)", "Docks", show=False, tooltip="docks and scanners"),
+    Binding("3", "view(2)", "Orders", show=False, tooltip="orders and reservations"),
+    Binding("4", "view(3)", "Alerts", show=False, tooltip="alerts, most urgent first"),
+    Binding("5", "view(4)", "Activity", show=False, tooltip="the latest scans"),
+    Binding("s", "sort", "Sort", tooltip="by the next column"),
+    Binding("S", "reverse", "Reverse", show=False, tooltip="sort the other way round"),
+    Binding("l", "urgent", "Low", tooltip="only what needs a look, or all again"),
+    Binding(
+        "space",
+        "pause",
+        "Pause",
+        key_display="Space",
+        tooltip="stand still; updates are kept, or go on",
+    ),
+    Binding("r", "sort_again", "Re-sort", tooltip="put the held order right"),
+    Binding("c", "columns", "Columns", tooltip="choose what is shown"),
+    Binding("y", "copy", "Copy", tooltip="what names the row"),
+    Binding("e", "export", "Export", tooltip="what is shown, as CSV"),
+    Binding("E", "picture", "Picture", show=False, tooltip="the screen, as SVG"),
+    Binding("t", "next_theme", "Theme", tooltip="other colours"),
+    Binding("q", "quit", "Quit", tooltip="end it"),
+    Binding("escape", "clear", "Clear filter", show=False, tooltip="show all rows again"),
+    Binding("question_mark", "help", "Help", key_display="?", tooltip="keys and marks"),
+)
+
+
 class MainScreen(Screen[None]):
     """Stock, docks, orders, alerts and activity."""
 
@@ -47,46 +89,7 @@ class MainScreen(Screen[None]):
         (21, "-middle"),
         (32, "-tall"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Priority and set_focus at once: with anything slower, a filter that is typed fast or
-        # pasted would set off the keys it is made of.
-        Binding(
-            "slash",
-            "filter",
-            "Filter",
-            key_display="/",
-            priority=True,
-            tooltip="words in any column, or conditions",
-        ),
-        # The last line shows as many as fit, so what a newcomer needs comes first.
-        Binding(
-            "enter", "detail", "Detail", key_display="Enter", tooltip="everything about the row"
-        ),
-        Binding("1", "view(0)", "Views", key_display="1-5", tooltip="stock, and all at a glance"),
-        Binding("2", "view(1)", "Docks", show=False, tooltip="docks and scanners"),
-        Binding("3", "view(2)", "Orders", show=False, tooltip="orders and reservations"),
-        Binding("4", "view(3)", "Alerts", show=False, tooltip="alerts, most urgent first"),
-        Binding("5", "view(4)", "Activity", show=False, tooltip="the latest scans"),
-        Binding("s", "sort", "Sort", tooltip="by the next column"),
-        Binding("S", "reverse", "Reverse", show=False, tooltip="sort the other way round"),
-        Binding("l", "urgent", "Low", tooltip="only what needs a look, or all again"),
-        Binding(
-            "space",
-            "pause",
-            "Pause",
-            key_display="Space",
-            tooltip="stand still; updates are kept, or go on",
-        ),
-        Binding("r", "sort_again", "Re-sort", tooltip="put the held order right"),
-        Binding("c", "columns", "Columns", tooltip="choose what is shown"),
-        Binding("y", "copy", "Copy", tooltip="what names the row"),
-        Binding("e", "export", "Export", tooltip="what is shown, as CSV"),
-        Binding("E", "picture", "Picture", show=False, tooltip="the screen, as SVG"),
-        Binding("t", "app.next_theme", "Theme", tooltip="other colours"),
-        Binding("q", "app.quit", "Quit", tooltip="end it"),
-        Binding("escape", "clear", "Clear filter", show=False, tooltip="show all rows again"),
-        Binding("question_mark", "help", "Help", key_display="?", tooltip="keys and marks"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [replace(key, priority=True) for key in _KEYS]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -144,9 +147,9 @@ class MainScreen(Screen[None]):
         self.flush()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the slash be typed while the filter has the keyboard."""
-        del parameters
-        return not (action == "filter" and isinstance(self.focused, FilterInput))
+        """Let every key be typed while the filter has the keyboard."""
+        del action, parameters
+        return not isinstance(self.focused, FilterInput)
 
     def action_filter(self) -> None:
         """Give the keyboard to the filter, before the next key is looked at."""
@@ -232,6 +235,15 @@ class MainScreen(Screen[None]):
             words = self.page.listing.copied(row)
             self.app.copy_to_clipboard(words)
             self.notify(f"{printable(words)} copied", markup=False)
+
+    def action_next_theme(self) -> None:
+        """Wear the next theme."""
+        self.app.theme = after(self.app.theme)
+        self.notify(f"theme {self.app.theme}", timeout=2)
+
+    def action_quit(self) -> None:
+        """End it."""
+        self.app.exit()
 
     def action_help(self) -> None:
         """Show what keys and marks mean."""
