@@ -11,9 +11,9 @@ from pseudo_terminal import on_a_terminal
 from storm import BEATS_PER_S
 
 pytestmark = pytest.mark.broker
-ITEMS, RATE, SECONDS = 20, 300, 8
+ITEMS, RATE, SECONDS = 20, 300, 4
 #: All rows are in sight and change all the time: that is some 100 kB a second if all is drawn.
-SLOW_BYTES_PER_S = 2_000.0
+SLOW_BYTES_PER_S = 5_000.0
 
 
 def test_a_slow_line_shows_less_often_and_hears_everything(
