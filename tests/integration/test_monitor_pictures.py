@@ -75,12 +75,11 @@ async def test_it_looks_as_it_was_approved(board: Board, name: str, tmp_path: Pa
         for field in app.screen.query(Input):
             field.cursor_blink = False
         await settled(pilot)
-        drawn = app.export_screenshot(title=name)
+        drawn, words = app.export_screenshot(title=name), app.drawn
     approved = APPROVED / f"{name}.svg"
     if os.environ.get("NEW_PICTURES"):
         approved.parent.mkdir(exist_ok=True)
         approved.write_text(drawn)
     seen = tmp_path / approved.name
     seen.write_text(drawn)
-    words = f"{seen} is not {approved}: look at both; its words are\n{app.drawn}"
-    assert drawn == approved.read_text(), words
+    assert drawn == approved.read_text(), f"{seen} is not {approved}; its words are\n{words}"
