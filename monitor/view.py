@@ -4,8 +4,7 @@ The order is held while figures move, so that a line does not jump away under th
 it right. Which rows are in is always exact: a row that becomes low enters the low list by itself.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from monitor.query import Query
 from monitor.stock import Stock
@@ -60,9 +59,11 @@ class View:
             self._base.sort(key=lambda row: (sku[row], site[row]))
             self._base_is_sorted = True
         plain = self.key == "sku" and not self.reverse
-        key_of = self._value()
+        backwards = self.reverse != (self.key == "as_of")  # sorted by age: the youngest first
         self._order = (
-            list(self._base) if plain else sorted(self._base, key=key_of, reverse=self.reverse)
+            list(self._base)
+            if plain
+            else sorted(self._base, key=self.stock.value_of(self.key), reverse=backwards)
         )
         self._rank = []
         self.held = self._unplaced = False
@@ -138,9 +139,3 @@ class View:
         if self._found is None:
             self._found = set(self.rows)
         return self._found
-
-    def _value(self) -> Callable[[int], Any]:
-        value = self.stock.value_of(self.key)
-        if self.key == "as_of":
-            return lambda row: -value(row)  # sorted by age: the youngest first
-        return value

@@ -77,6 +77,10 @@ class PseudoTerminal:
             if limit is not None:
                 time.sleep(len(data) / limit)
 
+    def close(self) -> None:
+        """End it, however it ends."""
+        self.end()
+
     def end(self) -> int:
         """End the program as a service manager does; return its exit status."""
         self.bytes_per_s = None
