@@ -39,6 +39,17 @@ class PseudoTerminal:
         """Press keys in one burst."""
         os.write(self._file, keys.encode())
 
+    @property
+    def raw(self) -> bytes:
+        """What was drawn since `forget`, as it came."""
+        with self._news:
+            return bytes(self._seen)
+
+    @property
+    def bells(self) -> int:
+        """How often the bell rang since `forget`."""
+        return _ESCAPES.sub(b"", self.raw).count(b"\x07")
+
     def forget(self) -> None:
         """Forget what was drawn so far."""
         with self._news:
