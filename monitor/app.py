@@ -23,8 +23,9 @@ from monitor.themes import THEMES
 
 #: Garbage waits for the first stock to be loaded, but no longer than this.
 _LOAD_MAX_S = 30.0
-#: Less often than usual: a full collection takes longer than a key may.
-_COLLECT_AFTER = (10_000, 20, 20)
+#: Full collections less often than usual: one takes longer than a key may. Small ones often: each
+#: looks at every row of the lists that a filter or a sort has just made.
+_COLLECT_AFTER = (2_000, 20, 20)
 #: What a replay shows is over: nobody may be asked or told anything because of it.
 _NO_CENTRAL = "This is a replay: central is not asked, and nothing is changed."
 
