@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitor.query import parse
 from monitor.stock import Stock
 from monitor.stock_listing import COLUMNS
+from monitor.trail import SAMPLES_MAX, Trails
 from monitor.view import View
 from stock_messages import NOW, item
 from wire.events import Availability
@@ -202,3 +203,22 @@ def test_the_trail_covers_the_whole_time_in_bounded_memory() -> None:
     drawn = stock.trails.drawn(0, NOW + 499, 20)
     assert (drawn[0], drawn[-1]) == (0, 499)
     assert drawn == sorted(drawn)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 99)), max_size=200))
+def test_trails_of_many_rows_are_kept_apart(moves: list[tuple[int, int]]) -> None:
+    """Each row keeps its first and its newest figure, and its extremes while there is room."""
+    trails, seen = Trails(NOW), dict[int, list[int]]()
+    for moment, (row, value) in enumerate(moves, start=1):
+        before = seen.setdefault(row, [0])
+        trails.add(row, NOW + moment, value, (NOW, before[-1]))
+        before.append(value)
+    for row in range(5):
+        assert (row in trails) == (row in seen)
+    for row, values in seen.items():
+        drawn = trails.drawn(row, NOW + len(moves), 30)
+        assert (drawn[0], drawn[-1]) == (0, values[-1])
+        assert set(drawn) <= set(values)
+        assert trails.since(row) == NOW
+        if len(values) <= SAMPLES_MAX:
+            assert trails.span(row) == (min(values), max(values))
