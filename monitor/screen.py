@@ -34,8 +34,8 @@ from monitor.widgets.table import ColumnHeads
 #: Repainting what changed this often looks immediate and costs little.
 FLUSH_INTERVAL_S = 0.1
 TICK_INTERVAL_S = 1.0
-
-
+#: While the first stock comes, only its number is drawn that often.
+_LOADING_FLUSH_S = 0.5
 #: All of them act as they are read, and the filter gets the keyboard at once: with anything slower,
 #: a filter that is typed fast or pasted would set off the keys it is made of, and a view that is
 #: turned to just before would take the keyboard away from it.
@@ -100,6 +100,7 @@ class MainScreen(Screen[None]):
             ActivityPage(desk),
         ]  # fmt: skip
         self.page = self.pages[0]
+        self._flushed = 0.0
         if desk.config.monitor.columns:
             self.page.listing.choose(desk.config.monitor.columns)
 
@@ -124,16 +125,20 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.tick)
 
     def flush(self) -> None:
-        """Ten times a second: what changed in the view that is seen, and how far a load is.
+        """Ten times a second: what changed in the view that is seen, or how far a load is.
 
         Not while the terminal is behind: what changed meanwhile is drawn once it has caught up.
         """
         if cast("TerminalApp", self.app).is_behind:
             return
-        self.page.flush()
         now = self.desk.clock()
-        if self.board.loading(now) is not None:
+        load = self.board.loading(now)
+        if load is not None:
             self._show_status(now)
+            if now - load.at < FLUSH_INTERVAL_S and now - self._flushed < _LOADING_FLUSH_S:
+                return  # rows are still coming: they are all there sooner when fewer are drawn
+        self._flushed = now
+        self.page.flush()
 
     def tick(self) -> None:
         """Once a second: ages, sums, and what changes rarely."""

@@ -1,8 +1,8 @@
 """How one figure of many rows moved since the screen was opened, in bounded memory. Pure.
 
-All samples are one array. At its first change a row gets as much room there as it will ever take, so
-memory grows until every row has moved once, and no more: 20 MB for 100,000 rows, and nothing that
-the garbage collector has to look at.
+All samples are one array. At its first change a row gets as much room there as it will ever take:
+memory grows until every row has moved once, and no more. That is 20 MB for 100,000 rows, nothing
+that the garbage collector has to look at.
 """
 
 from array import array

@@ -72,14 +72,15 @@ class View:
     def update(self, changed: Iterable[int], now: float = 0.0) -> bool:
         """Take in changed rows, new ones at the end; True when other rows are shown than before."""
         self._now = now
-        arrived = [row for row in self._adopt_new_rows() if self.matches(row)]
+        new = self._adopt_new_rows()
+        arrived = [row for row in new if self.matches(row)]
         self.rows.extend(arrived)
         members = self._members()
         members.update(arrived)
         moves = self.key not in _FIXED
         swapped = False
         for row in changed:
-            if (row in members) != self.matches(row):
+            if row not in new and (row in members) != self.matches(row):
                 (members.discard if row in members else members.add)(row)
                 swapped = True
             self.held = self.held or moves
