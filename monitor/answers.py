@@ -7,6 +7,9 @@ from pydantic import Field
 
 from wire.events import Availability, Part, Utc
 
+#: The cause of a figure that was asked for: what changed it last is not said.
+SNAPSHOT = "snapshot"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -36,7 +39,7 @@ class StockRow(Part):
         return Availability(
             sku=self.sku, site=self.site, name=self.name, version=self.version,
             on_hand=self.on_hand, reserved=self.reserved, safety=self.safety,
-            available=self.available, as_of=at, cause="snapshot",
+            available=self.available, as_of=at, cause=SNAPSHOT,
         )  # fmt: skip
 
 

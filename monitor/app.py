@@ -1,6 +1,7 @@
 """The application: one screen, one feed or one replay, the themes."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Iterable
@@ -11,19 +12,25 @@ from textual.screen import Screen
 
 from monitor.board import Board
 from monitor.central_api import CentralApi
+from monitor.commands import commands
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
-from monitor.keyboard import Keyboard
 from monitor.recording import Recorder, Replay
 from monitor.screen import MainScreen
-from monitor.themes import THEMES, after
+from monitor.terminal_line import TerminalApp
+from monitor.themes import THEMES
 
+#: Garbage waits for the first stock to be loaded, but no longer than this.
+_LOAD_MAX_S = 30.0
+#: Full collections less often than usual: one takes longer than a key may. Small ones often: each
+#: looks at every row of the lists that a filter or a sort has just made.
+_COLLECT_AFTER = (2_000, 20, 20)
 #: What a replay shows is over: nobody may be asked or told anything because of it.
 _NO_CENTRAL = "This is a replay: central is not asked, and nothing is changed."
 
 
-class MonitorApp(Keyboard):
+class MonitorApp(TerminalApp):
     """Shows a board that a feed keeps true, or a replay."""
 
     TITLE = "Docktally"
@@ -49,28 +56,31 @@ class MonitorApp(Keyboard):
         wear(self, self.desk.config.monitor.theme)
         # The terminal must be given back in order, also when a service manager ends us.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
+        gc.disable()
+        self._tend_by_s = time.monotonic() + _LOAD_MAX_S
+        self._tending = self.set_interval(1.0, self._tend)
         feed, replay = self.desk.feed, self.desk.replay
         self.run_worker(
             replay.run(feed.hear, feed.hear_link) if replay else feed.run(), group="feed"
         )
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer what the keys do, in words."""
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and active.enabled:
-                key = self.get_key_display(binding)
-                yield SystemCommand(
-                    binding.description,
-                    f"key {key}",
-                    lambda key=binding.key: self.simulate_key(key),
-                )
-        yield from super().get_system_commands(screen)
+    def _tend(self) -> None:
+        """Once the stock is loaded, let the garbage collector work again, but not on the stock.
 
-    def action_next_theme(self) -> None:
-        """Wear the next theme."""
-        self.theme = after(self.theme)
-        self.notify(f"theme {self.theme}", timeout=2)
+        It would look at every one of 100,000 rows again and again, a tenth of a second each time.
+        """
+        board, now_s = self.desk.board, time.monotonic()
+        loaded = len(board.stock) > 0 and board.loading(self.desk.clock()) is None
+        if loaded or now_s > self._tend_by_s:
+            self._tending.stop()
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_COLLECT_AFTER)
+            gc.enable()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer what the keys do, in words, and more."""
+        return commands(screen) if isinstance(screen, MainScreen) else ()
 
 
 def announced(board: Board) -> str | None:

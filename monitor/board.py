@@ -112,9 +112,14 @@ class Board:
         """How far the stock on the screen can be trusted now."""
         if not self.link.up:
             return "lost"
-        if self.central is None or self.central.generation != self.generation:
+        if self.central is None or not self.central_is_heard:
             return "stored"
         return "live" if self.central.state.online else "stopped"
+
+    @property
+    def central_is_heard(self) -> bool:
+        """True when central's state was heard since the last connect."""
+        return self.central is not None and self.central.generation == self.generation
 
     def row_is_live(self, row: int) -> bool:
         """Return whether a stock row is what central says now."""

@@ -48,7 +48,7 @@ class DockSheet(Sheet[Dock]):
         Column("refused", "Refused", 7, 4, "number"),
         Column("last_scan", "Last", 4, 8, "moment"),
         Column("pending", "Waits", 6, 7, "number"),
-        Column("room", "Room", 8, 2, "number"),
+        Column("room", "Room", 9, 2, "number"),
         Column("source", "Port", 20, 1),
     )
     first_order = ("state", False)

@@ -33,6 +33,9 @@ from wire.topics import DELIVERY, Address, Channel, Topics
 
 #: Availability is asked for last: 100,000 items must not keep alerts and docks waiting.
 _CHANNELS: tuple[Channel, ...] = ("central", "state", "alert", "activity", "signals")
+#: Central sends stock with QoS 1; we hear it with 0. Within a connection TCP loses nothing, after
+#: one all is loaded anew, and acknowledging 100,000 stored messages takes as long as reading them.
+_STOCK_QOS = 0
 #: What a channel is called in a JSON line, where it is not by its own name.
 _CALLED = {"state": "gateway", "signals": "signal"}
 
@@ -93,12 +96,11 @@ class Feed:
 
     async def _load_stock(self) -> None:
         topic = self._topics.every("availability", self._site)
-        qos = DELIVERY["availability"].qos
         if self._api is not None and self._recorder is None:
-            await self._link.subscribe(topic, qos, stored=False)
+            await self._link.subscribe(topic, _STOCK_QOS, stored=False)
             if await snapshot.from_central(self._api, self._board, self._site, self._clock):
                 return
-        await self._link.subscribe(topic, qos, stored=True)
+        await self._link.subscribe(topic, _STOCK_QOS, stored=True)
 
     def hear(self, message: Message) -> None:
         """Apply one message; what cannot be understood is counted and shown."""

@@ -3,7 +3,7 @@
 from monitor import figures
 from monitor.board import Board, Heard
 from monitor.dock_health import OFFSET_CALM_MS, ROOM_CALM, WAIT_CALM_S, is_current
-from monitor.spans import Line, Span, labelled, printable, wrapped
+from monitor.spans import Line, Span, folded, labelled, printable, wrapped
 from wire.events import GatewayState, ScannerState
 
 _INDENT = 12
@@ -17,8 +17,9 @@ def title(gateway: Heard[GatewayState]) -> str:
 def card(board: Board, gateway: Heard[GatewayState], now: float, width: int) -> list[Line]:
     """Return the lines about a gateway: is it there, what waits, its clock, its scanners."""
     state = gateway.state
-    lines = [_link(board, gateway, now), *_outbox(state, width), _clock(state)]
-    lines += [_booked(board, gateway)]
+    lines = folded(_link(board, gateway, now), width, _INDENT)
+    lines += [*_outbox(state, width), *_clock(state, width)]
+    lines += folded(_booked(board, gateway), width, _INDENT)
     for scanner in state.scanners:
         lines += _scanner(scanner, now, width)
     for new in state.new_scanners:
@@ -59,19 +60,23 @@ def _outbox(state: GatewayState, width: int) -> list[Line]:
         ),
     )
     if outbox.problem is None:
-        return [line]
-    return [line, *wrapped(" " * _INDENT + f"✖ {outbox.problem}", width, "bad", _INDENT)]
+        return folded(line, width, _INDENT)
+    return [
+        *folded(line, width, _INDENT),
+        *wrapped(" " * _INDENT + f"✖ {outbox.problem}", width, "bad", _INDENT),
+    ]
 
 
-def _clock(state: GatewayState) -> Line:
+def _clock(state: GatewayState, width: int) -> list[Line]:
     clock = state.clock
     offset = "" if clock.offset_ms is None else f", {clock.offset_ms / 1_000:+.3f} s"
     if abs(clock.offset_ms or 0.0) > OFFSET_CALM_MS:
-        return labelled("clock", Span(f"▲ wrong{offset}", "warn"))
+        return [labelled("clock", Span(f"▲ wrong{offset}", "warn"))]
     if not clock.synced:
-        words = "▲ no time source: times of its scans are put right later"
-        return labelled("clock", Span(words, "warn"))
-    return labelled("clock", Span("● right", "good"), Span(offset))
+        no_source = Span("▲ no time source: ", "warn")
+        line = labelled("clock", no_source, Span("times of its scans are put right later", "warn"))
+        return folded(line, width, _INDENT)
+    return [labelled("clock", Span("● right", "good"), Span(offset))]
 
 
 def _booked(board: Board, gateway: Heard[GatewayState]) -> Line:
@@ -95,15 +100,14 @@ def _scanner(scanner: ScannerState, now: float, width: int) -> list[Line]:
         "repeats": scanner.repeats, "no reads": scanner.no_reads,
     }  # fmt: skip
     said = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-    lines = [
-        [
-            sign,
-            Span(name, "title" if scanner.online else "bad"),
-            Span(f"  {printable(station)}  {scanner.scans:,} scans, {ago}"),
-            Span(f"  {said}" if said else "", "warn"),
-        ],
-        [Span(f"    {printable(scanner.source)}", "muted")],
+    about = [
+        sign,
+        Span(name, "title" if scanner.online else "bad"),
+        Span(f"  {printable(station)}"),
+        Span(f"  {scanner.scans:,} scans, {ago}"),
+        Span(f"  {said}" if said else "", "warn"),
     ]
+    lines = [*folded(about, width, 4), [Span(f"    {printable(scanner.source)}", "muted")]]
     if scanner.problem:
         lines += wrapped(f"    {scanner.problem}", width, "warn", 4)
     return lines

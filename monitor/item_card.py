@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from monitor import figures
-from monitor.answers import Events, ItemStock, Problem, Recorded
+from monitor.answers import SNAPSHOT, Events, ItemStock, Problem, Recorded
 from monitor.board import Board
 from monitor.scan_lines import scan_line
-from monitor.spans import Line, Span, cell, labelled, printable, wrapped
+from monitor.spans import Line, Span, cell, folded, labelled, printable, wrapped
 from monitor.stock import Stock
 
 _LABEL_WIDTH = 11
 _LEVEL = {"": Span(""), "low": Span("  ! low", "warn"), "out": Span("  ✖ none left", "bad")}
 _BESIDE_BARS = 30
 _ORDERS_SHOWN = 12
+_EVENT_INDENT = 6
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ def figures_of(board: Board, stock: Stock, row: int, now: float, width: int) -> 
     live = board.row_is_live(row)
     promised = stock.reserved[row]
     held = f"{promised:,} reserved, {stock.safety[row]:,} safety"
-    as_of = stock.as_of[row]
+    as_of, cause = stock.as_of[row], stock.cause[row]
     return [
         _labelled(
             "available", Span(f"{stock.available[row]:,}", "title"), _LEVEL[stock.level(row)]
@@ -74,7 +75,7 @@ def figures_of(board: Board, stock: Stock, row: int, now: float, width: int) -> 
         _labelled(
             "version",
             Span(f"{stock.version[row]:,}"),
-            Span(f"  by {printable(stock.cause[row])}", "muted"),
+            Span("" if cause == SNAPSHOT else f"  by {printable(cause)}", "muted"),
         ),
         _moved(stock, row, now, width - _LABEL_WIDTH),
     ]
@@ -90,12 +91,13 @@ def _scans(board: Board, stock: Stock, row: int, now: float, room: int) -> list[
 
 
 def _moved(stock: Stock, row: int, now: float, width: int) -> Line:
-    trail = stock.trails.get(row)
-    if trail is None:
+    trails = stock.trails
+    if row not in trails:
         return _labelled("moved", Span("no change seen yet", "muted"))
-    low, high = trail.range
-    words = f" {low:,} to {high:,} in {figures.coarse_age(now - trail.since)}"
-    bars = figures.sparkline(trail.drawn(now, max(4, min(_BESIDE_BARS, width - len(words)))))
+    low, high = trails.span(row)
+    words = f" {low:,} to {high:,} in {figures.coarse_age(now - trails.since(row))}"
+    wide = max(4, min(_BESIDE_BARS, width - len(words)))
+    bars = figures.sparkline(trails.drawn(row, now, wide))
     return _labelled("moved", Span(bars, "accent"), Span(words, "muted"))
 
 
@@ -155,7 +157,7 @@ def _history(
         return
     here = [each for each in events.items if each.site == site]
     for each in here:
-        yield _event(each, sku, now)
+        yield from folded(_event(each, sku, now), width, _EVENT_INDENT)
     if not here:
         yield [Span("nothing is recorded", "muted")]
 
@@ -164,6 +166,7 @@ def _event(each: Recorded, sku: str, now: float) -> Line:
     said = each.event
     mine = [entry for entry in each.entries if entry.sku == sku]
     way = f"{mine[0].origin}→{mine[0].target}" if mine else ""
+    lots = ", ".join(sorted({f"lot {entry.lot}" for entry in mine if entry.lot}))
     pieces = sum(entry.quantity for entry in mine)
     count = f"{pieces:,}" if mine else each.status
     who = " ".join(filter(None, (said.operator and f"by {said.operator}", said.document)))
@@ -173,7 +176,7 @@ def _event(each: Recorded, sku: str, now: float) -> Line:
         Span(f"{cell(printable(each.kind), 9)}{count:>7} "),
         Span(f"{cell(printable(way), 20)} "),
         Span(f"{printable(each.scanner)}@{printable(each.gateway)} ", "muted"),
-        Span(printable(who)),
+        Span(printable(" ".join(filter(None, (lots, who))))),
         Span(f" {printable(why)}" if why else "", "muted"),
     ]
 

@@ -288,14 +288,17 @@ class ShortList(Listing[Hashable], Generic[Item]):
         """Return what names the row."""
         return self.sheet.copied(self.items[row])
 
-    def words(self, item: Item) -> str:
-        """Return all text of an item, casefolded."""
-        values = (self.sheet.value(item, c.key) for c in self.columns if c.kind == "text")
-        return "\n".join(str(value) for value in values if value is not None).casefold()
+    def words_of(self) -> Callable[[Item], str]:
+        """Return what finds all text of an item, casefolded."""
+        return self._words
 
     def value_of(self, key: str) -> Callable[[Item], Any]:
         """Return what finds the value of an item in a column."""
         return lambda item: self.sheet.value(item, key)
+
+    def _words(self, item: Item) -> str:
+        values = (self.sheet.value(item, c.key) for c in self.columns if c.kind == "text")
+        return "\n".join(str(value) for value in values if value is not None).casefold()
 
     def _record(self, item: Item, placed: Placed) -> object:
         value = self.sheet.value(item, placed.key)

@@ -1,8 +1,9 @@
 """The one live screen: five views of the board below one status line, and the keys of them all."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -15,6 +16,8 @@ from monitor import export
 from monitor.desk import Desk
 from monitor.headline import Showing, headline, notice
 from monitor.spans import printable
+from monitor.terminal_line import TerminalApp
+from monitor.themes import after
 from monitor.widgets.activity_page import ActivityPage
 from monitor.widgets.alerts_page import AlertsPage
 from monitor.widgets.column_choice import ColumnChoice
@@ -31,6 +34,46 @@ from monitor.widgets.table import ColumnHeads
 #: Repainting what changed this often looks immediate and costs little.
 FLUSH_INTERVAL_S = 0.1
 TICK_INTERVAL_S = 1.0
+#: While the first stock comes, only its number is drawn that often.
+_LOADING_FLUSH_S = 0.5
+#: All of them act as they are read, and the filter gets the keyboard at once: with anything slower,
+#: a filter that is typed fast or pasted would set off the keys it is made of, and a view that is
+#: turned to just before would take the keyboard away from it.
+_KEYS = (
+    Binding(
+        "slash",
+        "filter",
+        "Filter",
+        key_display="/",
+        tooltip="words in any column, or conditions",
+    ),
+    # The last line shows as many as fit, so what a newcomer needs comes first.
+    Binding("enter", "detail", "Detail", key_display="Enter", tooltip="everything about the row"),
+    Binding("1", "view(0)", "Views", key_display="1-5", tooltip="stock, and all at a glance"),
+    Binding("2", "view(1)", "Docks", show=False, tooltip="docks and scanners"),
+    Binding("3", "view(2)", "Orders", show=False, tooltip="orders and reservations"),
+    Binding("4", "view(3)", "Alerts", show=False, tooltip="alerts, most urgent first"),
+    Binding("5", "view(4)", "Activity", show=False, tooltip="the latest scans"),
+    Binding("s", "sort", "Sort", tooltip="by the next column"),
+    Binding("S", "reverse", "Reverse", show=False, tooltip="sort the other way round"),
+    Binding("l", "urgent", "Low", tooltip="only what needs a look, or all again"),
+    Binding(
+        "space",
+        "pause",
+        "Pause",
+        key_display="Space",
+        tooltip="stand still; updates are kept, or go on",
+    ),
+    Binding("r", "sort_again", "Re-sort", tooltip="put the held order right"),
+    Binding("c", "columns", "Columns", tooltip="choose what is shown"),
+    Binding("y", "copy", "Copy", tooltip="what names the row"),
+    Binding("e", "export", "Export", tooltip="what is shown, as CSV"),
+    Binding("E", "picture", "Picture", show=False, tooltip="the screen, as SVG"),
+    Binding("t", "next_theme", "Theme", tooltip="other colours"),
+    Binding("q", "quit", "Quit", tooltip="end it"),
+    Binding("escape", "clear", "Clear filter", show=False, tooltip="show all rows again"),
+    Binding("question_mark", "help", "Help", key_display="?", tooltip="keys and marks"),
+)
 
 
 class MainScreen(Screen[None]):
@@ -46,31 +89,7 @@ class MainScreen(Screen[None]):
         (21, "-middle"),
         (32, "-tall"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Priority and set_focus at once: with anything slower, a filter that is typed fast or
-        # pasted would set off the keys it is made of.
-        Binding("slash", "filter", "Filter", key_display="/", priority=True),
-        # The last line shows as many as fit, so what a newcomer needs comes first.
-        Binding("enter", "detail", "Detail", key_display="Enter"),
-        Binding("1", "view(0)", "Views", key_display="1-5"),
-        Binding("2", "view(1)", "Docks", show=False),
-        Binding("3", "view(2)", "Orders", show=False),
-        Binding("4", "view(3)", "Alerts", show=False),
-        Binding("5", "view(4)", "Activity", show=False),
-        Binding("s", "sort", "Sort"),
-        Binding("S", "reverse", "Reverse", show=False),
-        Binding("l", "urgent", "Low"),
-        Binding("space", "pause", "Pause", key_display="Space"),
-        Binding("r", "sort_again", "Re-sort"),
-        Binding("c", "columns", "Columns"),
-        Binding("y", "copy", "Copy"),
-        Binding("e", "export", "Export"),
-        Binding("E", "picture", "Picture", show=False),
-        Binding("t", "app.next_theme", "Theme"),
-        Binding("q", "app.quit", "Quit"),
-        Binding("escape", "clear", "Clear filter", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [replace(key, priority=True) for key in _KEYS]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -81,6 +100,7 @@ class MainScreen(Screen[None]):
             ActivityPage(desk),
         ]  # fmt: skip
         self.page = self.pages[0]
+        self._flushed = 0.0
         if desk.config.monitor.columns:
             self.page.listing.choose(desk.config.monitor.columns)
 
@@ -105,24 +125,36 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.tick)
 
     def flush(self) -> None:
-        """Ten times a second: what changed in the view that is seen."""
+        """Ten times a second: what changed in the view that is seen, or how far a load is.
+
+        Not while the terminal is behind: what changed meanwhile is drawn once it has caught up.
+        """
+        if cast("TerminalApp", self.app).is_behind:
+            return
+        now = self.desk.clock()
+        load = self.board.loading(now)
+        if load is not None:
+            self._show_status(now)
+            if now - load.at < FLUSH_INTERVAL_S and now - self._flushed < _LOADING_FLUSH_S:
+                return  # rows are still coming: they are all there sooner when fewer are drawn
+        self._flushed = now
         self.page.flush()
 
     def tick(self) -> None:
         """Once a second: ages, sums, and what changes rarely."""
         now = self.desk.clock()
         self.board.settle(now)
-        self.page.tick()
-        self.query_one(FilterBar).show(self.page.listing)
-        self._show_status(now)
+        if not cast("TerminalApp", self.app).is_behind:
+            self.page.tick()
+            self._show_sums(now)
         if self.board.take_bell() and self.desk.config.monitor.bell:
             self.app.bell()
         self.flush()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the slash be typed while the filter has the keyboard."""
-        del parameters
-        return not (action == "filter" and isinstance(self.focused, FilterInput))
+        """Let every key be typed while the filter has the keyboard."""
+        del action, parameters
+        return not isinstance(self.focused, FilterInput)
 
     def action_filter(self) -> None:
         """Give the keyboard to the filter, before the next key is looked at."""
@@ -150,22 +182,22 @@ class MainScreen(Screen[None]):
         shown = [each.key for each in self.page.table.placed]
         key, _ = self.page.listing.order
         at = shown.index(key) if key in shown else -1
-        self._sort(shown[(at + 1) % len(shown)], reverse=False)
+        self.sort_by(shown[(at + 1) % len(shown)], reverse=False)
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
         key, reverse = self.page.listing.order
-        self._sort(key, reverse=not reverse)
+        self.sort_by(key, reverse=not reverse)
 
     def action_sort_again(self) -> None:
         """Put the order right now."""
         key, reverse = self.page.listing.order
-        self._sort(key, reverse=reverse)
+        self.sort_by(key, reverse=reverse)
 
     def on_column_heads_picked(self, event: ColumnHeads.Picked) -> None:
         """Sort by the clicked column, the other way round if it is the one already."""
         key, reverse = self.page.listing.order
-        self._sort(event.key, reverse=event.key == key and not reverse)
+        self.sort_by(event.key, reverse=event.key == key and not reverse)
 
     def action_pause(self) -> None:
         """Let the view stand still, or go on; of a replay, its time."""
@@ -208,6 +240,15 @@ class MainScreen(Screen[None]):
             words = self.page.listing.copied(row)
             self.app.copy_to_clipboard(words)
             self.notify(f"{printable(words)} copied", markup=False)
+
+    def action_next_theme(self) -> None:
+        """Wear the next theme."""
+        self.app.theme = after(self.app.theme)
+        self.notify(f"theme {self.app.theme}", timeout=2)
+
+    def action_quit(self) -> None:
+        """End it."""
+        self.app.exit()
 
     def action_help(self) -> None:
         """Show what keys and marks mean."""
@@ -257,14 +298,21 @@ class MainScreen(Screen[None]):
         self.query_one(FilterInput).value = self.page.listing.text
 
     def _filter(self, text: str, *, urgent_only: bool) -> None:
-        self.page.listing.filter(text, urgent_only=urgent_only, now=self.desk.clock())
+        now = self.desk.clock()
+        self.page.listing.filter(text, urgent_only=urgent_only, now=now)
+        self.page.show_words()
         self.page.table.contents_changed()
-        self.tick()
+        self._show_sums(now)
 
-    def _sort(self, key: str, *, reverse: bool) -> None:
+    def sort_by(self, key: str, *, reverse: bool) -> None:
+        """Put the rows in another order."""
         self.page.listing.sort(key, reverse=reverse)
         self.page.table.contents_changed()
         self.query_one(FilterBar).show(self.page.listing)
+
+    def _show_sums(self, now: float) -> None:
+        self.query_one(FilterBar).show(self.page.listing)
+        self._show_status(now)
 
     def _show_status(self, now: float) -> None:
         stock, here = self.pages[0].listing, self.page.listing

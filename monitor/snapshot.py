@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from monitor.answers import Problem, Reservations
+from monitor.answers import Problem, Reservations, StockPage
 from monitor.board import Board
 from monitor.central_api import CentralApi
 from monitor.order_book import ORDERS_MAX
@@ -26,19 +26,23 @@ async def from_central(
 ) -> bool:
     """Fill the board with central's stock, page by page; False when central did not give it."""
     for _ in range(_LOOKS):
-        if not isinstance(api.server, Problem):
+        if not isinstance(api.server, Problem) or board.central_is_heard:
             break
         await asyncio.sleep(_LOOK_S)
-    after: str | None = ""
-    while after is not None:
-        page = await api.stock(site, after)
-        if isinstance(page, Problem):
-            log.info("stock comes from the broker's stored messages: %s", page.sentence)
-            return False
-        now = clock()
-        at = datetime.fromtimestamp(now, UTC)
-        board.load_from_central([row.announced(at) for row in page.items], now)
-        after = page.next
+    async with asyncio.TaskGroup() as group:
+        asked: asyncio.Task[StockPage | Problem] | None
+        asked = group.create_task(api.stock(site, ""))
+        while asked is not None:
+            page = await asked
+            if isinstance(page, Problem):
+                log.info("stock comes from the broker's stored messages: %s", page.sentence)
+                return False
+            # Central looks for the next page while this one is taken in.
+            asked = group.create_task(api.stock(site, page.next)) if page.next else None
+            await asyncio.sleep(0)
+            now = clock()
+            at = datetime.fromtimestamp(now, UTC)
+            board.load_from_central([row.announced(at) for row in page.items], now)
     return True
 
 

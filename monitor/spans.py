@@ -53,6 +53,19 @@ def fit(line: Iterable[Span], width: int) -> Line:
     return kept
 
 
+def joined(line: Iterable[Span]) -> Line:
+    """Return the line in as few spans as it can be drawn with: a blank has no tone of its own."""
+    pieces = Line()
+    for span in line:
+        if pieces and (span.tone == pieces[-1].tone or span.text.isspace()):
+            pieces[-1] = Span(pieces[-1].text + span.text, pieces[-1].tone)
+        elif pieces and pieces[-1].text.isspace():
+            pieces[-1] = Span(pieces[-1].text + span.text, span.tone)
+        elif span.text:
+            pieces.append(span)
+    return pieces
+
+
 def cell(text: str, width: int, *, right: bool = False) -> str:
     """Return `text` padded or cut to exactly `width` cells."""
     size = cell_len(text)
@@ -71,6 +84,21 @@ def wrapped(text: str, width: int, tone: Tone = "plain", indent: int = 0) -> lis
     room = max(8, width)
     lines = textwrap.wrap(printable(text), room, subsequent_indent=" " * indent)
     return [[Span(line, tone)] for line in lines]
+
+
+def folded(line: Line, width: int, indent: int) -> list[Line]:
+    """Return a line as several that are broken between spans; all but the first are indented."""
+    lines, room = [Line()], width
+    for text, tone in line:
+        begun = cells(lines[-1]) > (indent if len(lines) > 1 else 0)
+        broken = begun and cell_len(text) > room
+        if broken:
+            lines.append([Span(" " * indent)])
+            room = width - indent
+        piece = text.lstrip() if broken else text
+        lines[-1].append(Span(piece, tone))
+        room -= cell_len(piece)
+    return lines
 
 
 def printable(text: str) -> str:

@@ -4,8 +4,7 @@ The order is held while figures move, so that a line does not jump away under th
 it right. Which rows are in is always exact: a row that becomes low enters the low list by itself.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from monitor.query import Query
 from monitor.stock import Stock
@@ -27,16 +26,17 @@ class View:
         #: True when something changed that may give another order than the one held.
         self.held = False
         self._now = 0.0
-        self._members: set[int] = set()
+        self._found: set[int] | None = None  # what is in rows, made when somebody asks
         # All rows by SKU and site, mostly sorted, so that every other order takes one sort only.
         self._base: list[int] = []
         self._order: list[int] = []
+        self._base_is_sorted = True
         self._rank: list[int] = []  # of each row in _order; empty until it is needed
         self._unplaced = False
         self.sort()
 
     def __contains__(self, row: object) -> bool:
-        return row in self._members
+        return row in self._members()
 
     def show(self, stock: Stock) -> None:
         """Look at another state of the stock, for instance a frozen one."""
@@ -54,15 +54,16 @@ class View:
         self.key = key or self.key
         self.reverse = self.reverse if reverse is None else reverse
         self._adopt_new_rows()
-        sku, site = self.stock.sku, self.stock.site
-        if len(self.stock.sites) > 1:
+        if not self._base_is_sorted:
+            sku, site = self.stock.sku, self.stock.site
             self._base.sort(key=lambda row: (sku[row], site[row]))
-        else:
-            self._base.sort(key=sku.__getitem__)
+            self._base_is_sorted = True
         plain = self.key == "sku" and not self.reverse
-        key_of = self._value()
+        backwards = self.reverse != (self.key == "as_of")  # sorted by age: the youngest first
         self._order = (
-            list(self._base) if plain else sorted(self._base, key=key_of, reverse=self.reverse)
+            list(self._base)
+            if plain
+            else sorted(self._base, key=self.stock.value_of(self.key), reverse=backwards)
         )
         self._rank = []
         self.held = self._unplaced = False
@@ -71,18 +72,20 @@ class View:
     def update(self, changed: Iterable[int], now: float = 0.0) -> bool:
         """Take in changed rows, new ones at the end; True when other rows are shown than before."""
         self._now = now
-        arrived = [row for row in self._adopt_new_rows() if self.matches(row)]
+        new = self._adopt_new_rows()
+        arrived = [row for row in new if self.matches(row)]
         self.rows.extend(arrived)
-        self._members.update(arrived)
+        members = self._members()
+        members.update(arrived)
         moves = self.key not in _FIXED
         swapped = False
         for row in changed:
-            if (row in self._members) != self.matches(row):
-                (self._members.discard if row in self._members else self._members.add)(row)
+            if row not in new and (row in members) != self.matches(row):
+                (members.discard if row in members else members.add)(row)
                 swapped = True
             self.held = self.held or moves
         if swapped:
-            self.rows = sorted(self._members, key=self._ranks().__getitem__)
+            self.rows = sorted(members, key=self._ranks().__getitem__)
         return swapped or bool(arrived)
 
     def place(self) -> bool:
@@ -97,9 +100,9 @@ class View:
         self._now = now
         if not self.query.ages:
             return False
-        before = self._members
+        before = self.rows
         self._select()
-        return before != self._members
+        return before != self.rows
 
     def matches(self, row: int) -> bool:
         """Return whether the filter lets a row pass."""
@@ -114,6 +117,7 @@ class View:
         if self._rank:
             self._rank.extend(new)
         self._unplaced = self._unplaced or bool(new)
+        self._base_is_sorted = self._base_is_sorted and not new
         return new
 
     def _ranks(self) -> list[int]:
@@ -130,10 +134,9 @@ class View:
         if stock.gone:
             rows = [row for row in rows if row not in stock.gone]
         self.rows = self.query.select(rows, stock, self._now)
-        self._members = set(self.rows)
+        self._found = None
 
-    def _value(self) -> Callable[[int], Any]:
-        value = self.stock.value_of(self.key)
-        if self.key == "as_of":
-            return lambda row: -value(row)  # sorted by age: the youngest first
-        return value
+    def _members(self) -> set[int]:
+        if self._found is None:
+            self._found = set(self.rows)
+        return self._found

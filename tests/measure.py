@@ -51,6 +51,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s(pid: int) -> float:
+    """Return how long the first thread of a process was ready but had no processor, so far.
+
+    On a machine that others use at the same time, that is their share of a delay.
+    """
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def rss_mb(pid: int) -> float:
     """Return the memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()

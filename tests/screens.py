@@ -12,8 +12,8 @@ from monitor.central_api import CentralApi
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.feed import Feed
-from monitor.keyboard import Keyboard
 from monitor.screen import MainScreen
+from monitor.terminal_line import TerminalApp
 from monitor.widgets.page import Page
 from stock_messages import NOW, activity, alert, central, gateway, item
 from wire.events import NewScanner, ScannerState
@@ -22,7 +22,7 @@ STYLES = Path(screen_module.__file__).parent / "monitor.tcss"
 WIDE, NARROW, SMALL = (120, 40), (80, 24), (60, 18)
 
 
-class ScreenApp(Keyboard):
+class ScreenApp(TerminalApp):
     """The screen without a feed. Only `settled` and keys repaint it."""
 
     CSS_PATH = STYLES

@@ -52,6 +52,7 @@ Text = Annotated[str, Field(max_length=TEXT_LENGTH_MAX)]
 Utc = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 Seq = Annotated[int, Field(ge=1, le=COUNT_MAX)]
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
+Figure = Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
 Raw = Annotated[
     bytes,
     BeforeValidator(_from_base64),
@@ -288,10 +289,10 @@ class Availability(Payload):
     site: Name
     name: Text = ""
     version: Seq
-    on_hand: int
+    on_hand: Figure
     reserved: Count
     safety: Count
-    available: int
+    available: Figure
     as_of: Utc
     cause: str
 

@@ -34,10 +34,10 @@ class Adjust(Form):
             desk,
             f"Adjust {printable(sku)} {printable(name)} @ {printable(site)}",
             (
-                Field("location", "location", hint="where; arrows choose a place below"),
-                Field("lot", "lot", hint="only if the lot matters"),
+                Field("location", "location", hint="where; arrows choose below", offered=True),
+                Field("lot", "lot", hint="only if the lot matters", offered=True),
                 Field("quantity", "quantity", hint="+3 found three more, -2 two are missing"),
-                Field("reason", "reason", hint=", ".join(REASONS), choices=REASONS),
+                Field("reason", "reason", hint="why; arrows choose below", choices=REASONS),
                 Field("note", "note", hint="what happened, for whoever asks later"),
             ),
         )
@@ -45,18 +45,19 @@ class Adjust(Form):
         self._places: list[tuple[str, str, int]] = []
         self._at = -1
 
-    def on_mount(self) -> None:
-        """Offer the places where the item lies."""
-        super().on_mount()
-        self._offer()
+    def opened(self) -> None:
+        """Look where the item lies."""
+        self._look()
 
     @work(exclusive=True, group="places")
-    async def _offer(self) -> None:
+    async def _look(self) -> None:
         found = await self.desk.api.places(self._sku)
         if isinstance(found, ItemStock):
             here = [place for place in found.locations if place.site == self._site]
             self._places = [(place.location, place.lot, place.quantity) for place in here]
-            self._show()
+            if not self._places:
+                self.say("It lies nowhere at this site.", "muted")
+            self.show()
         else:
             self.say(found.sentence, "bad")
 
@@ -66,16 +67,15 @@ class Adjust(Form):
             return
         self._at = max(0, min(self._at + lines, len(self._places) - 1))
         self.answer("location").value, self.answer("lot").value, _ = self._places[self._at]
-        self._show()
 
-    def problem(self, values: dict[str, str]) -> str | None:
+    def problem(self, values: dict[str, str]) -> tuple[str, str] | None:
         """Everything but lot and note must be said."""
         if not values["location"]:
-            return "Say at which location."
+            return "location", "Say at which location."
         if not _QUANTITY.fullmatch(values["quantity"]) or int(values["quantity"]) == 0:
-            return "Quantity: a number above or below zero, such as +3 or -2."
+            return "quantity", "Quantity: a number above or below zero, such as +3 or -2."
         if values["reason"] not in REASONS:
-            return f"Reason: one of {', '.join(REASONS)}."
+            return "reason", f"Reason: one of {', '.join(REASONS)}."
         return None
 
     def summary(self, values: dict[str, str]) -> str:
@@ -105,7 +105,8 @@ class Adjust(Form):
             return False, answer.sentence
         return True, f"{self._sku}: {int(values['quantity']):+,} at {values['location']} booked"
 
-    def _show(self) -> None:
+    def offers(self) -> tuple[list[Line], int]:
+        """Return the places where the item lies."""
         lines: list[Line] = [
             [
                 Span("▌ " if at == self._at else "  ", "accent"),
@@ -114,4 +115,4 @@ class Adjust(Form):
             ]
             for at, (location, lot, quantity) in enumerate(self._places)
         ]
-        self.about.show(lines or [[Span("It lies nowhere at this site.", "muted")]])
+        return lines, self._at

@@ -20,11 +20,27 @@ from monitor.widgets.page import ShortPage
 class AlertsPage(ShortPage):
     """Every open alert; beside it what to do."""
 
+    worst_first = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "take", "Acknowledge", priority=True),
-        Binding("m", "map", "Map barcode", priority=True),
-        Binding("x", "close", "Close", priority=True),
-        Binding("A", "take_all", "All", show=False, priority=True),
+        Binding(
+            "a", "take", "Acknowledge", priority=True, tooltip="say that you take care of the alert"
+        ),
+        Binding(
+            "m",
+            "map",
+            "Map barcode",
+            priority=True,
+            tooltip="say what an unknown barcode stands for",
+        ),
+        Binding("x", "close", "Close", priority=True, tooltip="the alert was dealt with"),
+        Binding(
+            "A",
+            "take_all",
+            "All",
+            show=False,
+            priority=True,
+            tooltip="acknowledge all that are shown",
+        ),
     ]
 
     def __init__(self, desk: Desk) -> None:

@@ -21,23 +21,22 @@ class AskReplay(Form):
         )
         self._gateway = gateway
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """Listen for central's last word to the gateway: it names the outbox."""
-        super().on_mount()
         self.run_worker(self._listen(), exclusive=True, group="acks")
 
     def on_unmount(self) -> None:
         """Listen no longer."""
         self.desk.feed.ignore_acks(self._gateway.site, self._gateway.name)
 
-    def problem(self, values: dict[str, str]) -> str | None:
+    def problem(self, values: dict[str, str]) -> tuple[str, str] | None:
         """The number must be one that the gateway has."""
         newest = self._gateway.state.last_seq
         number = values["from_seq"]
         if not number.isdigit() or not 1 <= int(number) <= max(1, newest):
-            return f"Number: from 1 to {newest:,}, the newest scan on its disk."
+            return "from_seq", f"Number: from 1 to {newest:,}, the newest scan on its disk."
         if self._epoch is None:
-            return (
+            return "from_seq", (
                 "Central has not said anything to this gateway yet, so its outbox is unknown here."
                 " Ask again once it has sent a scan."
             )

@@ -41,6 +41,10 @@ class DetailScreen(ModalScreen[None]):
         """Show it now and follow it live."""
         self.call_after_refresh(self.show)
         self.set_interval(_FOLLOW_S, self.show)
+        self.opened()
+
+    def opened(self) -> None:
+        """Do what else is due; not in on_mount, which Textual calls in every class."""
 
     def on_resize(self) -> None:
         """Fit the lines to the new width."""

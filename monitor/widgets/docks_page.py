@@ -22,9 +22,16 @@ from wire.events import Identify
 class DocksPage(ShortPage):
     """Every scanner; beside it its gateway."""
 
+    worst_first = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "identify", "Identify", priority=True),
-        Binding("R", "replay", "Replay", priority=True),
+        Binding("i", "identify", "Identify", priority=True, tooltip="let the scanner beep"),
+        Binding(
+            "R",
+            "replay",
+            "Replay",
+            priority=True,
+            tooltip="have the gateway send its journal again",
+        ),
     ]
 
     def __init__(self, desk: Desk) -> None:

@@ -15,8 +15,8 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from monitor.desk import Desk
-from monitor.keyboard import Keyboard
 from monitor.spans import Line, Span, Tone, wrapped
+from monitor.terminal_line import TerminalApp
 from monitor.widgets.painted import Panel
 
 _ASK = "y does it, Esc goes back"
@@ -24,19 +24,24 @@ _ASK = "y does it, Esc goes back"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One question. Of `choices` the beginning is enough."""
+    """One question. Of `choices` the beginning is enough.
+
+    Where something is `offered`, the arrows choose among it; else they go to the next question.
+    """
 
     key: str
     label: str
     value: str = ""
     hint: str = ""
     choices: tuple[str, ...] = ()
+    offered: bool = False
 
 
 class Form(ModalScreen[bool]):
     """Fields one below the other; Enter goes on, and after the last one `y` does it.
 
-    A repeated try has the same `key`, so that it is done once.
+    A repeated try has the same `key`, so that it is done once. Subclasses write no `on_...` of a
+    name that is here: Textual calls those of every class.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,11 +58,12 @@ class Form(ModalScreen[bool]):
         self._title = title
         self._fields = fields
         self._asks = False
+        self._said: list[Line] = []
         self.about = Panel("", id="about")
 
     @abstractmethod
-    def problem(self, values: dict[str, str]) -> str | None:
-        """Return what is wrong with the answers, None when nothing is."""
+    def problem(self, values: dict[str, str]) -> tuple[str, str] | None:
+        """Return which answer is wrong and what is wrong with it, None when nothing is."""
 
     @abstractmethod
     def summary(self, values: dict[str, str]) -> str:
@@ -67,8 +73,18 @@ class Form(ModalScreen[bool]):
     async def send(self, values: dict[str, str]) -> tuple[bool, str]:
         """Do it; return whether it is done, and a sentence."""
 
+    def opened(self) -> None:
+        """Do what is due once the questions stand there."""
+
+    def typed(self, key: str, text: str) -> None:
+        """Hear what was typed as an answer."""
+
     def choose(self, lines: int) -> None:
-        """Move in what is offered, if anything is."""
+        """Move in what is offered."""
+
+    def offers(self) -> tuple[list[Line], int]:
+        """Return what is offered, and which line of it is chosen."""
+        return [], 0
 
     def compose(self) -> ComposeResult:
         """Yield the questions, and room to answer."""
@@ -93,11 +109,13 @@ class Form(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Begin with the first question that has no answer."""
-        empty = next((field for field in self._fields if not field.value), None)
-        if empty is not None:
-            self.query_one(f"#{empty.key}").focus()
-        else:
-            self.query_one(Input).focus()
+        empty = next((field for field in self._fields if not field.value), self._fields[0])
+        self.set_focus(self.answer(empty.key))
+        self.opened()
+
+    def on_descendant_focus(self) -> None:
+        """Offer what there is for this question."""
+        self.show()
 
     @property
     def values(self) -> dict[str, str]:
@@ -107,6 +125,18 @@ class Form(ModalScreen[bool]):
     def answer(self, key: str) -> Input:
         """Return where a question is answered."""
         return self.query_one(f"#{key}", Input)
+
+    @property
+    def _field(self) -> Field | None:
+        """The question that is being answered."""
+        focused = self.focused
+        return next((field for field in self._fields if focused and field.key == focused.id), None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What was said about the old answer is over."""
+        self._said = []
+        self.typed(event.input.id or "", event.value.strip())
+        self.show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on to the next question, or ask whether to do it."""
@@ -120,7 +150,9 @@ class Form(ModalScreen[bool]):
             return
         problem = self.problem(self.values)
         if problem is not None:
-            self.say(problem, "bad")
+            wrong, sentence = problem
+            self.set_focus(self.answer(wrong))
+            self.say(sentence, "bad")
             return
         self._asks = True
         self.set_focus(None)
@@ -130,10 +162,34 @@ class Form(ModalScreen[bool]):
         """Write below the questions, once their size is known."""
 
         def write() -> None:
-            lines: list[Line] = wrapped(sentence, max(20, self.about.line_width), tone)
-            self.about.show([*lines, *([[Span(more, "accent")]] if more else [])])
+            lines = wrapped(sentence, max(20, self.about.line_width), tone)
+            self._said = [*lines, *([[Span(more, "accent")]] if more else [])]
+            self.show()
 
         self.call_after_refresh(write)
+
+    def show(self) -> None:
+        """Show what was said, and below it what is offered for the question."""
+        field = self._field
+        offers: list[Line] = []
+        at = 0
+        if field is not None and field.choices:
+            offers, at = self._choices(field)
+        elif field is not None and field.offered:
+            offers, at = self.offers()
+        self.about.show([*self._said, *offers])
+        line = len(self._said) + at if at else 0
+        self.about.scroll_to(y=max(0, line - self.about.size.height + 1), animate=False)
+
+    def _choices(self, field: Field) -> tuple[list[Line], int]:
+        begun = self.answer(field.key).value.strip().casefold()
+        meant = [choice for choice in field.choices if choice.startswith(begun) and begun]
+        at = field.choices.index(meant[0]) if meant else -1
+        lines: list[Line] = [
+            [Span("▌ " if choice in meant else "  ", "accent"), Span(choice)]
+            for choice in field.choices
+        ]
+        return lines, at
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Take a y only as the answer to a summary; let arrows move in a text without offers."""
@@ -141,8 +197,22 @@ class Form(ModalScreen[bool]):
         return action != "yes" or self._asks
 
     def action_choose(self, lines: int) -> None:
-        """Move in what is offered."""
-        self.choose(lines)
+        """Move in what is offered, else to another question."""
+        field = self._field
+        if field is None:
+            return
+        if field.choices:
+            _, at = self._choices(field)
+            at = max(0, min(at + lines, len(field.choices) - 1))
+            answer = self.answer(field.key)
+            answer.value = field.choices[at]
+            answer.cursor_position = len(answer.value)
+        elif field.offered:
+            self.choose(lines)
+            self.show()
+        else:
+            at = self._fields.index(field) + lines
+            self.set_focus(self.answer(self._fields[max(0, min(at, len(self._fields) - 1))].key))
 
     def action_back(self) -> None:
         """Go back to the questions, or leave."""
@@ -150,12 +220,12 @@ class Form(ModalScreen[bool]):
             self.dismiss(False)
             return
         self._asks = False
-        self.about.show([])
+        self._said = []
         self.set_focus(self.answer(self._fields[-1].key))
 
     def action_yes(self) -> None:
         """Do it, if that was meant."""
-        cast("Keyboard", self.app).deliberately(self._send)
+        cast("TerminalApp", self.app).deliberately(self._send)
 
     @work(exclusive=True)
     async def _send(self) -> None:
@@ -197,7 +267,7 @@ class Confirm(ModalScreen[bool]):
 
     def action_yes(self) -> None:
         """Take the yes, if that was meant."""
-        cast("Keyboard", self.app).deliberately(self._sure)
+        cast("TerminalApp", self.app).deliberately(self._sure)
 
     def _sure(self) -> None:
         if self.is_current:  # it may have been left meanwhile

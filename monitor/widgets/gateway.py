@@ -16,9 +16,8 @@ class GatewayScreen(DetailScreen):
         super().__init__(page, row)
         self._gateway = gateway
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """Listen to central's words to it."""
-        super().on_mount()
         self.run_worker(self._listen(), exclusive=True, group="acks")
 
     def on_unmount(self) -> None:

@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from monitor.spans import Line, Span
+from monitor.spans import Line, Span, wrapped
 from monitor.widgets.painted import Panel
 
 #: Every key of the screens; a test holds this list against what they really take.
@@ -28,6 +28,7 @@ KEYS = (
     ("t ^p", "next colours; all commands"),
     ("q", "quit"),
 )
+_SIGN_WIDTH = 11
 _FILTERS = (
     ("valve m8", "both words, in any column of text"),
     ("site:ber", "a column has it; site=ber: it is all of it"),
@@ -58,9 +59,24 @@ class HelpScreen(ModalScreen[None]):
         yield panel
 
     def on_mount(self) -> None:
-        """Fill it."""
-        self.query_one(Panel).show([*_lines(KEYS), [], *_lines(_FILTERS), [], *_lines(_MARKS)])
+        """Fill it once its width is known."""
+        self.call_after_refresh(self._fill)
+
+    def on_resize(self) -> None:
+        """Fit the new width."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        panel = self.query_one(Panel)
+        width = panel.line_width - _SIGN_WIDTH
+        tables = (_lines(table, width) for table in (KEYS, _FILTERS, _MARKS))
+        panel.show([line for table in tables for line in (*table, [])][:-1])
 
 
-def _lines(table: tuple[tuple[str, str], ...]) -> list[Line]:
-    return [[Span(f"{sign:>9}  ", "accent"), Span(words)] for sign, words in table]
+def _lines(table: tuple[tuple[str, str], ...], width: int) -> list[Line]:
+    lines: list[Line] = []
+    for sign, words in table:
+        for text in wrapped(words, width):
+            lines.append([Span(f"{sign:>9}  ", "accent"), *text])
+            sign = ""  # noqa: PLW2901  once is enough
+    return lines

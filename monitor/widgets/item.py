@@ -21,9 +21,8 @@ class ItemScreen(DetailScreen):
         super().__init__(page, row)
         self._facts = Facts()
 
-    def on_mount(self) -> None:
+    def opened(self) -> None:
         """Ask central, too."""
-        super().on_mount()
         self._ask()
 
     @work(exclusive=True)

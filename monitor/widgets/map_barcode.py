@@ -3,7 +3,6 @@
 import asyncio
 
 from textual import work
-from textual.widgets import Input
 
 from monitor.answers import Item, Problem
 from monitor.desk import Desk
@@ -24,21 +23,28 @@ class MapBarcode(Form):
             desk,
             f"What is {printable(code)}?",
             (
-                Field("search", "item", hint="search as you type: SKU or words; arrows choose"),
-                Field("each_per", "eaches", "1", "how many eaches one code stands for"),
+                Field(
+                    "search",
+                    "item",
+                    offered=True,
+                    hint="search as you type: SKU or words; arrows choose",
+                ),
+                Field(
+                    "each_per", "eaches", "1", "how many eaches one code stands for", offered=True
+                ),
             ),
         )
         self._code = code
         self._found: tuple[Item, ...] = ()
         self._at = 0
-        self._chosen: Item | None = None
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def typed(self, key: str, text: str) -> None:
         """Search for what was typed."""
-        if event.input.id == "search":
-            self._chosen, self._found = None, ()
-            if event.value.strip():
-                self._search(event.value.strip())
+        if key == "search":
+            self._found, self._at = (), 0
+            self.workers.cancel_group(self, "search")
+            if text:
+                self._search(text)
 
     @work(exclusive=True, group="search")
     async def _search(self, words: str) -> None:
@@ -48,31 +54,26 @@ class MapBarcode(Form):
             self.say(found.sentence, "bad")
             return
         self._found, self._at = found.items, 0
-        self._show()
+        if not found.items:
+            self.say("No item has all these words.", "muted")
+        self.show()
 
     def choose(self, lines: int) -> None:
         """Move among the items that were found."""
-        if self._found:
-            self._at = max(0, min(self._at + lines, len(self._found) - 1))
-            self._show()
+        self._at = max(0, min(self._at + lines, len(self._found) - 1))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the chosen item, then go on."""
-        if event.input.id == "search":
-            if not self._found:
-                self.say("Choose an item: type a part of its SKU or name.", "bad")
-                return
-            self._chosen = self._found[self._at]
-            self._show()
-        super().on_input_submitted(event)
+    @property
+    def _chosen(self) -> Item | None:
+        """The item that the arrows are on."""
+        return self._found[self._at] if self._found else None
 
-    def problem(self, values: dict[str, str]) -> str | None:
+    def problem(self, values: dict[str, str]) -> tuple[str, str] | None:
         """An item must be chosen, and the pack be a number."""
         if self._chosen is None:
-            return "Choose an item first."
+            return "search", "Choose an item: type a part of its SKU or name."
         each = values["each_per"]
         if not each.isdigit() or not 1 <= int(each) <= _EACH_PER_MAX:
-            return f"Eaches: a number from 1 to {_EACH_PER_MAX:,}."
+            return "each_per", f"Eaches: a number from 1 to {_EACH_PER_MAX:,}."
         return None
 
     def summary(self, values: dict[str, str]) -> str:
@@ -93,19 +94,20 @@ class MapBarcode(Form):
         if isinstance(answer, Problem):
             return False, answer.sentence
         left = f", {answer.waiting:,} still wait" if answer.waiting else ""
-        return True, f"{self._code} is {item.sku}: {answer.applied:,} scans booked{left}"
+        return True, f"{self._code} is {item.sku}: {_scans(answer.applied)} booked{left}"
 
-    def _show(self) -> None:
-        lines: list[Line] = []
-        for at, item in enumerate(self._found):
-            here = at == self._at
-            mark = "✓" if item is self._chosen else "▌" if here else " "
-            lines.append(
-                [
-                    Span(f"{mark} ", "accent"),
-                    Span(f"{cell(printable(item.sku), 20)} ", "title" if here else "plain"),
-                    Span(printable(item.name), "muted"),
-                ]
-            )
-        self.about.show(lines or [[Span("No item has all these words.", "muted")]])
-        self.about.scroll_to(y=max(0, self._at - self.about.size.height + 1), animate=False)
+    def offers(self) -> tuple[list[Line], int]:
+        """Return the items that were found."""
+        lines: list[Line] = [
+            [
+                Span("▌ " if at == self._at else "  ", "accent"),
+                Span(f"{cell(printable(item.sku), 20)} ", "title" if at == self._at else "plain"),
+                Span(printable(item.name), "muted"),
+            ]
+            for at, item in enumerate(self._found)
+        ]
+        return lines, self._at
+
+
+def _scans(count: int) -> str:
+    return f"{count:,} scan{'' if count == 1 else 's'}"

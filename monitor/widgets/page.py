@@ -10,9 +10,9 @@ from textual.content import Content
 
 from monitor.answers import Problem
 from monitor.desk import Desk
-from monitor.keyboard import Keyboard
 from monitor.listing import Listing, ShortList
 from monitor.spans import Line, Span, wrapped
+from monitor.terminal_line import TerminalApp
 from monitor.widgets.details import DetailScreen
 from monitor.widgets.form import Confirm
 from monitor.widgets.painted import Panel
@@ -23,14 +23,17 @@ class Page(Container):
     """A view. What it shows comes from `listing`; `words` names the view."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
+    #: True where the first rows are those that a person must see.
+    worst_first: ClassVar[bool] = False
 
     def __init__(self, desk: Desk, listing: Listing[Any], words: str) -> None:
         super().__init__(id=listing.name, classes="page")
         self.desk = desk
         self.listing = listing
         self.words = words
+        self._title = ""
         self.heads = ColumnHeads(classes="heads")
-        self.table = Table(listing, self.heads, desk.clock)
+        self.table = Table(listing, self.heads, desk.clock, worst_first=self.worst_first)
         self.frame = Vertical(self.heads, self.table, classes="frame")
         self.details = Panel("", id=f"{listing.name}-details")
 
@@ -45,10 +48,18 @@ class Page(Container):
 
     def tick(self) -> None:
         """Once a second, while this view is seen."""
-        self.table.empty = _sentences(self.empty(), self.table.size.width - 2)
+        self.show_words()
         self.table.tick()
-        self.frame.border_title = Content(self.title())
         self.show_details()
+
+    def show_words(self) -> None:
+        """Word the title, and what stands there instead of rows."""
+        if not self.listing.rows:
+            self.table.empty = _sentences(self.empty(), self.table.size.width - 2)
+        title = self.title()
+        if title != self._title:
+            self._title = title
+            self.frame.border_title = Content(title)
 
     def on_table_moved(self) -> None:
         """Tell about the row that the cursor is on now."""
@@ -81,7 +92,7 @@ class Page(Container):
 
     def deliberately(self, deed: Callable[[], object]) -> None:
         """Do what a key asks for, unless it came with others."""
-        cast("Keyboard", self.app).deliberately(deed)
+        cast("TerminalApp", self.app).deliberately(deed)
 
     def confirm(self, question: str, yes: str, deed: Callable[[], object]) -> None:
         """Do it when a person says yes to the question."""

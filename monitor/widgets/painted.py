@@ -10,7 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from monitor.spans import TONES, Line, cells, fit
+from monitor.spans import TONES, Line, cells, fit, joined
 
 
 class Painted(Widget):
@@ -21,7 +21,8 @@ class Painted(Widget):
     def paint(self, line: Line, width: int, background: Style | None = None) -> Strip:
         """Return `line` as exactly `width` cells."""
         base = self.rich_style if background is None else background
-        segments = [Segment(text, base + self._tone_style(tone)) for text, tone in fit(line, width)]
+        pieces = joined(fit(line, width))
+        segments = [Segment(text, base + self._tone_style(tone)) for text, tone in pieces]
         return Strip(segments).adjust_cell_length(width, base)
 
     def _tone_style(self, tone: str) -> Style:

@@ -27,7 +27,14 @@ class StockPage(Page):
     """Everything at a glance."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus", "adjust", "Adjust", key_display="+", priority=True)
+        Binding(
+            "plus",
+            "adjust",
+            "Adjust",
+            key_display="+",
+            priority=True,
+            tooltip="book more or fewer, with a reason",
+        )
     ]
 
     listing: StockListing

@@ -5,7 +5,7 @@ visible lines that say something else than before, and only these: a calm screen
 a slow line.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from rich.style import Style
@@ -61,10 +61,18 @@ class Table(Painted, ScrollView, can_focus=True):
         """The cursor is on another row, or its row says something else."""
 
     def __init__(
-        self, listing: Listing[Any], column_heads: ColumnHeads, clock: Callable[[], float]
+        self,
+        listing: Listing[Any],
+        column_heads: ColumnHeads,
+        clock: Callable[[], float],
+        *,
+        worst_first: bool = False,
     ) -> None:
         super().__init__(classes="table")
         self.listing = listing
+        #: What comes in on top is what matters most: it is never scrolled away, and the cursor is
+        #: on a row of its own from the start, so that a key means the row that was looked at.
+        self._worst_first = worst_first
         #: What to say while there is no row to show.
         self.empty: list[Line] = []
         self._heads = column_heads
@@ -112,12 +120,17 @@ class Table(Painted, ScrollView, can_focus=True):
         """Draw another list of rows: the cursor stays on its row and, if it can, on its line."""
         rows = self.listing.rows
         offset = self._cursor_line - self.scroll_offset.y
-        if self._cursor is not None and self._cursor in self.listing:
-            self._cursor_line = rows.index(self._cursor)
+        line = None if self._cursor is None else _index(rows, self._cursor)
+        if line is not None:
+            self._cursor_line = line
         else:
             self._cursor_line = max(0, min(self._cursor_line, len(rows) - 1))
+            if self._worst_first:
+                self._cursor = self.cursor_row
         self.virtual_size = Size(0, len(rows))
-        if self._cursor is not None:
+        if self._worst_first and self.scroll_offset.y == 0:
+            self._keep_in_sight()
+        elif self._cursor is not None:
             self.scroll_to(y=self._cursor_line - offset, animate=False, force=True)
         self.show_heads()
         self._drawn.clear()
@@ -203,6 +216,14 @@ class Table(Painted, ScrollView, can_focus=True):
     def _cursor_style(self) -> Style:
         style = self.get_component_rich_style("table--cursor")
         return Style(color=style.color, bgcolor=style.bgcolor)
+
+
+def _index(rows: Sequence[Hashable], row: Hashable) -> int | None:
+    """Return on which line a row is; to look once is quicker than to index 100,000 rows."""
+    try:
+        return rows.index(row)
+    except ValueError:
+        return None
 
 
 def _regions(lines: list[int], width: int) -> list[Region]:

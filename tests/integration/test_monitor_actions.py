@@ -12,7 +12,7 @@ from monitor import screen as screen_module
 from monitor.board import Board
 from monitor.config import Central, Config
 from monitor.config import Screen as ScreenConfig
-from monitor.keyboard import QUIET_S
+from monitor.terminal_line import QUIET_S
 from monitor.widgets.form import Confirm, Form
 from neighbours import DEADLINE_S
 from screens import NARROW, SMALL, WIDE, ScreenApp, busy_board, settled
@@ -201,6 +201,36 @@ async def test_a_stock_is_adjusted_with_a_reason(board: Board, fake: FakeCentral
             "reason": "damaged", "note": "fell (jo)",
         }  # fmt: skip
         assert len({asked[4]["idempotency-key"] for asked in sent}) == 1
+
+
+async def test_arrows_choose_and_a_wrong_answer_is_gone_back_to(
+    board: Board, fake: FakeCentral
+) -> None:
+    """Places and reasons are chosen below; where nothing is offered, arrows change the question."""
+    fake.answers["GET", "/v1/stock/SKU-000"] = PLACES
+    app = app_with(board, fake)
+    async with app.run_test(size=SMALL) as pilot:
+        await settled(pilot)
+        await pilot.press("plus")
+        await shows(pilot, "A-01")
+        form: Any = app.screen
+        await pilot.press("down", "enter", "enter", "down")
+        await shows(pilot, "cycle_count")
+        await pilot.press("down", "down", "up")
+        assert form.values["reason"] == "correction"
+        await pilot.press("down", "enter")
+        assert form.focused is form.answer("note")
+        await pilot.press("enter")
+        await shows(pilot, "a number above or below zero")
+        assert form.focused is form.answer("quantity")
+        await pilot.press("5")
+        await pilot.pause()
+        assert "a number above or below zero" not in app.drawn
+        assert form.values == {"location": "A-01", "lot": "L1", "quantity": "5",
+                               "reason": "cycle_count", "note": ""}  # fmt: skip
+        await pilot.press("up")
+        assert form.focused is form.answer("lot")
+    assert not [asked for asked in fake.asked if asked[0] == "POST"]
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW, SMALL])

@@ -193,6 +193,6 @@ def test_a_replay_fills_a_board_as_the_feed_did(tmp_path: Path) -> None:
     board = Board(10, replay.now())
     feed = Feed(Config(), board, clock=replay.now)
     asyncio.run(replay.run(feed.hear, feed.hear_link))
-    assert board.stock.available == [0]
+    assert list(board.stock.available) == [0]
     assert (board.trust, board.bell_due) == ("lost", True)
     assert board.data_at == NOW + 5

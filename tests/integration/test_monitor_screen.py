@@ -1,10 +1,14 @@
 """The monitor's main view with keys pressed into it, on a board fed by hand."""
 
+import asyncio
 import csv
-import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor import screen as screen_module
 from monitor.board import Board
@@ -16,6 +20,7 @@ from monitor.widgets.help import HelpScreen
 from monitor.widgets.item import ItemScreen
 from screens import NARROW, SMALL, WIDE, ScreenApp, busy_board, fresh, settled, standing
 from stock_messages import NOW, item
+from wire.events import Availability
 
 
 @pytest.fixture
@@ -222,25 +227,74 @@ async def test_an_empty_screen_says_what_it_waits_for() -> None:
         assert "it holds no stock" in app.drawn
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW, SMALL])
-async def test_what_stands_on_the_screen_is_what_the_board_says(
-    board: Board, size: tuple[int, int]
+#: What is typed, and what it means said another way.
+FILTERS: dict[str, Callable[[Availability], bool]] = {
+    "": lambda _: True,
+    "hose": lambda news: news.name == "hose",
+    "avail<20": lambda news: news.available < 20,
+    "sku-01 on_hand>=30": lambda news: "SKU-01" in news.sku and news.on_hand >= 30,
+}
+PRESSED = ["j", "k", "pagedown", "pageup", "g", "G", "s", "S", "r", "l", "space"]
+heard = st.lists(
+    st.tuples(st.integers(0, 66), st.integers(0, 60), st.sampled_from(["hose", "valve DN25"])),
+    max_size=6,
+)
+happenings = st.one_of(
+    st.tuples(st.just("heard"), heard),
+    st.tuples(st.just("removed"), st.integers(0, 60)),
+    st.tuples(st.just("pressed"), st.sampled_from(PRESSED)),
+    st.tuples(st.just("typed"), st.sampled_from(list(FILTERS))),
+    st.tuples(st.just("resized"), st.sampled_from([WIDE, NARROW, SMALL, (97, 33)])),
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from([WIDE, NARROW, SMALL]), st.lists(happenings, min_size=8, max_size=20))
+def test_what_stands_on_the_screen_is_what_the_board_says(
+    size: tuple[int, int], steps: list[tuple[str, Any]]
 ) -> None:
-    """After any mix of updates and keys no line is stale: partial repainting misses nothing."""
-    rng = random.Random(repr(size))
+    """After any mix of updates, keys, filters and sizes no line is stale and no row is missing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for interval in ("FLUSH_INTERVAL_S", "TICK_INTERVAL_S"):
+            patch.setattr(screen_module, interval, 3_600.0)
+        asyncio.run(live_through(size, steps))
+
+
+async def live_through(size: tuple[int, int], steps: list[tuple[str, Any]]) -> None:
+    """Let things happen, and after each compare what stands there with what must."""
+    board = busy_board()
+    stock, known = board.stock, {}
+    for row, sku in enumerate(stock.sku):
+        known[sku] = item(sku, available=stock.available[row], name=stock.name[row])
     app = ScreenApp(board)
-    keys = ["j", "k", "pagedown", "pageup", "g", "G", "s", "S", "r", "l", "space"]
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
-        for step in range(40):
-            for _ in range(rng.randrange(6)):
-                number = rng.randrange(66)
-                news = item(f"SKU-{number:03d}", step + 2, rng.randrange(60), name="hose")
-                board.apply_availability(news, NOW, retained=False)
-            if rng.random() < 0.1:
-                board.remove_item("ber", f"SKU-{rng.randrange(60):03d}")
-            if rng.random() < 0.4:
-                await pilot.press(rng.choice(keys))
+        for version, (action, what) in enumerate(steps, start=2):
+            if action == "heard":
+                for number, available, name in what:
+                    news = item(f"SKU-{number:03d}", version, available, name=name)
+                    if board.apply_availability(news, NOW, retained=False):
+                        known[news.sku] = news
+            elif action == "removed":
+                board.remove_item("ber", f"SKU-{what:03d}")
+                known.pop(f"SKU-{what:03d}", None)
+            elif action == "pressed":
+                await pilot.press(what)
+            elif action == "typed":
+                app.main.query_one(FilterInput).value = what
+            else:
+                await pilot.resize_terminal(*what)
+            if action in {"typed", "resized"}:
+                await pilot.pause()
             app.page.table.flush()
             await pilot.pause()
-            assert standing(app) == fresh(app), f"after step {step}"
+            assert standing(app) == fresh(app), f"after step {version}: {action} {what}"
+            listing = app.page.listing
+            if not listing.paused:
+                passes = FILTERS[listing.text]
+                wanted = {
+                    news.sku
+                    for news in known.values()
+                    if passes(news) and (not listing.urgent_only or news.available <= 10)
+                }
+                assert sorted(app.skus) == sorted(wanted), f"after step {version}: {action}"

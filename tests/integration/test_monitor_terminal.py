@@ -101,16 +101,16 @@ def test_a_filter_typed_in_one_burst_is_only_typed(
     terminal: Terminal, fake: FakeCentral, tmp_path: Path
 ) -> None:
     """However fast it comes, a filter sets off none of the keys that it is made of."""
-    for view in "14241":
-        terminal.keys(view)
-        terminal.type("/valve lsSeEyrqctaAmxiR+?12345jkgG/")
+    for view, name in (("1", "Stock"), ("4", "Alerts"), ("2", "Docks"), ("5", "Activity")):
+        terminal.type(f"{view}/valve lsSeEyrqctaAmxiR+?12345jkgG/")
+        terminal.shows(f"╭─ {name}")
         terminal.shows("/ valve lsSeEyrqctaAmxiR+?12345jkgG/")
         terminal.shows("Nothing passes this filter.")
         terminal.keys("Escape")
         terminal.shows("filter: words")
     assert not [asked for asked in fake.asked if asked[0] == "POST"]
     assert not [*tmp_path.glob("*.csv"), *tmp_path.glob("*.svg")]
-    terminal.type("/valve")
+    terminal.type("1/valve")
     terminal.keys("Enter")
     terminal.shows("1 of 3 SKUs")
 
@@ -134,7 +134,7 @@ def test_a_barcode_typed_into_any_view_changes_nothing(
                 time.sleep(0.15)  # a key right behind Escape would be Alt and that key
     terminal.keys("1")
     terminal.shows("VALVE-1")
-    terminal.type("/valve")
+    terminal.type("1/valve")
     terminal.keys("Enter")
     terminal.shows("1 of 3 SKUs")
     assert not [*tmp_path.glob("*.csv"), *tmp_path.glob("*.svg")]

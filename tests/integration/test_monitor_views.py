@@ -9,6 +9,7 @@ import pytest
 
 from monitor import screen as screen_module
 from monitor.board import Board
+from monitor.commands import commands
 from monitor.config import Config
 from monitor.config import Screen as ScreenConfig
 from monitor.widgets import help as help_module
@@ -126,6 +127,75 @@ async def test_the_cursor_stays_on_its_row_in_a_list_that_moves(board: Board) ->
         assert app.page.table.cursor_row == row
         assert app.rows[:1] != [row]
         assert "text 1" in app.drawn
+
+
+async def test_the_most_urgent_is_never_scrolled_away(board: Board) -> None:
+    """New alerts come on top and are seen; a key means the alert that was looked at before."""
+    app = ScreenApp(board)
+    async with app.run_test(size=NARROW) as pilot:
+        await pilot.press("4")
+        await settled(pilot)
+        looked_at = app.page.table.cursor_row
+        assert looked_at == app.rows[0] == "a1"
+        for number in range(5):
+            board.apply_alert(f"new-{number}", alert(f"new-{number}", "critical", number + 1), NOW)
+        await settled(pilot)
+        assert app.page.table.cursor_row == looked_at
+        assert app.rows[0] == "new-4"
+        assert app.page.table.scroll_offset.y == 0
+        assert "alert new-4" in app.drawn
+        board.apply_alert(looked_at, None, NOW)
+        await settled(pilot)
+        assert app.page.table.cursor_row == "a2"
+
+
+@pytest.mark.parametrize("size", [WIDE, SMALL])
+async def test_whether_it_is_live_is_seen_above_every_dialog(
+    board: Board, size: tuple[int, int]
+) -> None:
+    """Link, central and the age of the data stay on the first line, whatever is open."""
+    app = ScreenApp(board)
+    async with app.run_test(size=size) as pilot:
+        for keys in (("1", "enter"), ("1", "plus"), ("1", "c"), ("1", "question_mark"),
+                     ("2", "enter"), ("2", "R"), ("4", "j", "m"), ("4", "A"), ("4", "x"),
+                     ("5", "enter")):  # fmt: skip
+            await pilot.press(*keys)
+            await settled(pilot)
+            assert app.screen is not app.main, keys
+            first = app.drawn.splitlines()[0]
+            assert all(words in first for words in ("● LIVE", "broker ●", "central ●", "old")), keys
+            while app.screen is not app.main:
+                await pilot.press("escape")
+                await pilot.pause()
+
+
+async def test_the_palette_says_in_words_what_keys_do_and_does_it(board: Board) -> None:
+    """Each command once; those of another view are not offered; orders and colours are, too."""
+
+    class WithPalette(ScreenApp):
+        def get_system_commands(self, screen: Any) -> Any:
+            return commands(screen)
+
+    app = WithPalette(board)
+    async with app.run_test(size=WIDE, notifications=True) as pilot:
+        await pilot.press("2")
+        await settled(pilot)
+        offered = {each.title: each for each in commands(app.main)}
+        assert len(offered) == len(list(commands(app.main)))
+        assert {"Identify", "Sort by Scanner ▼", "Colours docktally-safe"} <= set(offered)
+        assert not {"Acknowledge", "Adjust", "Sort by Reserved ▲", "Down"} & set(offered)
+        await pilot.press("ctrl+p", *"sort by scanner")
+        await pilot.pause(0.5)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.5)
+        assert app.page.listing.order == ("scanner", True)
+        offered["Colours docktally-safe"].callback()
+        await pilot.pause()
+        assert app.theme == "docktally-safe"
+        offered["Help"].callback()
+        await pilot.pause()
+        await settled(pilot)
+        assert "Keys and marks" in app.drawn
 
 
 async def test_a_paused_view_stands_still(board: Board) -> None:

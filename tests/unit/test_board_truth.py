@@ -3,10 +3,14 @@
 import uuid
 
 from monitor.board import ACTIVITY_MAX, SETTLE_S, Board
+from monitor.config import Config
 from monitor.dock_health import dock_lines, docks_in_trouble
+from monitor.feed import Feed
 from monitor.spans import plain
-from stock_messages import NOW, activity, alert, at, central, gateway, item
+from stock_messages import NOW, TOPICS, activity, alert, at, central, gateway, item
+from wire import codec
 from wire.events import ScannerState
+from wire.link import Message
 
 
 def live_board() -> Board:
@@ -52,7 +56,7 @@ def test_an_older_stored_copy_confirms_nothing() -> None:
     board.apply_link(up=True, reason="connected", now=NOW + 6)
     board.apply_central(central(), NOW + 6, retained=True)
     board.apply_availability(item("A", version=2), NOW + 6, retained=True)
-    assert (board.stock.version, board.row_is_live(0)) == ([3], False)
+    assert (list(board.stock.version), board.row_is_live(0)) == ([3], False)
 
 
 def test_the_death_of_an_old_session_does_not_stop_central() -> None:
@@ -157,3 +161,14 @@ def test_the_live_feed_is_bounded_and_searchable() -> None:
     found = [scan.line.text for scan in board.scans_of("ber", "A", 2)]
     assert found == [str(ACTIVITY_MAX + 9), str(ACTIVITY_MAX + 7)]
     assert at(0) == board.scans[-1].line.at
+
+
+def test_a_figure_beyond_all_bounds_is_malformed() -> None:
+    """What no column can hold is counted and shown, and what was known stays."""
+    board = live_board()
+    feed = Feed(Config(), board, clock=lambda: NOW)
+    body = codec.encode(item("A", 2, 7))
+    topic = TOPICS.availability("ber", "A")
+    for huge in (b"9" * 30, b"-" + b"9" * 30):
+        feed.hear(Message(topic, body.replace(b'"available":7', b'"available":' + huge), 1, True))
+    assert (board.malformed, board.stock.available[0]) == (2, 100)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitor.query import parse
 from monitor.stock import Stock
 from monitor.stock_listing import COLUMNS
+from monitor.trail import SAMPLES_MAX, Trails
 from monitor.view import View
 from stock_messages import NOW, item
 from wire.events import Availability
@@ -145,7 +146,7 @@ def test_a_frozen_stock_stands_still(before: list[Availability], after: list[Ava
     for each in after:
         stock.apply(each, NOW, 1)
         stock.remove(each.site, SKUS[0])
-    assert seen == [(frozen.available, frozen.version, frozen.low, len(frozen))]
+    assert seen == [(list(frozen.available), list(frozen.version), frozen.low, len(frozen))]
 
 
 def test_the_order_is_held_until_sorted_again() -> None:
@@ -199,6 +200,25 @@ def test_the_trail_covers_the_whole_time_in_bounded_memory() -> None:
     stock = Stock(LOW, opened=NOW)
     for step in range(500):
         stock.apply(item("A", version=step + 1, available=step), NOW + step, 1)
-    drawn = stock.trails[0].drawn(NOW + 499, 20)
+    drawn = stock.trails.drawn(0, NOW + 499, 20)
     assert (drawn[0], drawn[-1]) == (0, 499)
     assert drawn == sorted(drawn)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-9, 99)), max_size=200))
+def test_trails_of_many_rows_are_kept_apart(moves: list[tuple[int, int]]) -> None:
+    """Each row keeps its first and its newest figure, and its extremes while there is room."""
+    trails, seen = Trails(NOW), dict[int, list[int]]()
+    for moment, (row, value) in enumerate(moves, start=1):
+        before = seen.setdefault(row, [0])
+        trails.add(row, NOW + moment, value, (NOW, before[-1]))
+        before.append(value)
+    for row in range(5):
+        assert (row in trails) == (row in seen)
+    for row, values in seen.items():
+        drawn = trails.drawn(row, NOW + len(moves), 30)
+        assert (drawn[0], drawn[-1]) == (0, values[-1])
+        assert set(drawn) <= set(values)
+        assert trails.since(row) == NOW
+        if len(values) <= SAMPLES_MAX:
+            assert trails.span(row) == (min(values), max(values))

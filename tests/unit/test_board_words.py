@@ -12,7 +12,7 @@ from monitor.headline import Showing, headline, notice
 from monitor.item_card import card
 from monitor.scan_lines import scan_line
 from monitor.sheet import heads
-from monitor.spans import Span, cell, cells, fit, plain, printable
+from monitor.spans import Span, cell, cells, fit, folded, plain, printable
 from monitor.stock_listing import StockListing
 from stock_messages import NOW, activity, alert, at, central, gateway, item, signal
 from wire.events import NewScanner, ScannerState
@@ -250,3 +250,19 @@ def test_sparkline_uses_the_whole_range() -> None:
     assert figures.sparkline([0, 5, 10]) == "▁▄█"
     assert figures.sparkline([7, 7]) == "▁▁"
     assert figures.moment(at(0), NOW) != ""
+
+
+@given(
+    st.lists(st.text(alphabet="ab 長", max_size=30), max_size=8),
+    st.integers(12, 60),
+    st.integers(0, 6),
+)
+def test_a_folded_line_loses_no_word(texts: list[str], width: int, indent: int) -> None:
+    """Broken between its pieces, no line longer than its longest piece must be."""
+    line = [Span(text) for text in texts]
+    lines = folded(line, width, indent)
+    said = "".join(plain(each) for each in lines)
+    assert said.replace(" ", "") == plain(line).replace(" ", "")
+    longest = max((cells([span]) for span in line), default=0)
+    assert all(cells(each) <= max(width, longest + indent) for each in lines)
+    assert len(lines) == 1 or cells(line) > width
