@@ -38,6 +38,15 @@ class Cause(NamedTuple):
     trusted: bool = True
 
 
+class Mark(NamedTuple):
+    """Where a transaction can go back to: announcements made, rows to announce and to judge."""
+
+    announced: int
+    why: dict[AvailKey, str]
+    touched: set[StockKey]
+    outflow: set[StockKey]
+
+
 @dataclass
 class Books:
     """The open pages of one transaction."""
@@ -231,8 +240,14 @@ class Books:
             .order_by(entry.c.id)
         ).all()
 
-    def abandon(self, announced: int) -> None:
-        """Forget what is pending and all but the first `announced` announcements.
+    def mark(self) -> Mark:
+        """Return what is known now, for `abandon`; the caller makes a savepoint, nothing pends."""
+        return Mark(
+            len(self.announcements), self._why.copy(), self._touched.copy(), self._outflow.copy()
+        )
+
+    def abandon(self, mark: Mark) -> None:
+        """Forget what came after a mark.
 
         The caller has rolled back to a savepoint, so whatever was learned since may not exist.
         """
@@ -242,7 +257,8 @@ class Books:
             pending.clear()
         self.counts.forget()
         self.movements.abandon()
-        del self.announcements[announced:]
+        self._why, self._touched, self._outflow = mark.why, mark.touched, mark.outflow
+        del self.announcements[mark.announced :]
         self.alerts.forget()
         self.catalogue.forget()
         self.catalogue.refresh(self.connection)

@@ -149,7 +149,7 @@ class _Page:
         for event in arrival.events:
             if event.seq != stream.applied_seq + 1:
                 continue
-            announced, latest_us = len(self.books.announcements), stream.latest_us
+            mark, latest_us = self.books.mark(), stream.latest_us
             alone = Arrival(arrival.site, arrival.source, arrival.epoch, event.seq, (event,))
             try:
                 with connection.begin_nested():
@@ -158,7 +158,7 @@ class _Page:
             except (SQLAlchemyError, ArithmeticError, ValueError) as error:
                 if database.is_passing(error):
                     raise
-                self.books.abandon(announced)
+                self.books.abandon(mark)
                 self.rows.clear()
                 self.held.clear()
                 stream.applied_seq, stream.latest_us = event.seq - 1, latest_us

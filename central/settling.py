@@ -68,7 +68,7 @@ def apply_waiting(tx: Transaction, who: str = _CENTRAL) -> int:
         return 0
     books = tx.books
     books.flush()
-    announced = len(books.announcements)
+    mark = books.mark()
     try:
         with tx.connection.begin_nested():
             _settle(tx, rows, who)
@@ -76,7 +76,7 @@ def apply_waiting(tx: Transaction, who: str = _CENTRAL) -> int:
     except (SQLAlchemyError, ArithmeticError, ValueError) as error:
         if database.is_passing(error):
             raise
-        books.abandon(announced)
+        books.abandon(mark)
         for row in rows:
             _alone(tx, row, who)
     return len(rows)
@@ -100,7 +100,7 @@ def _known_by_now(tx: Transaction) -> Sequence[Any]:
 
 
 def _alone(tx: Transaction, row: Row[Any], who: str) -> None:
-    announced = len(tx.books.announcements)
+    mark = tx.books.mark()
     try:
         with tx.connection.begin_nested():
             _settle(tx, [row], who)
@@ -108,7 +108,7 @@ def _alone(tx: Transaction, row: Row[Any], who: str) -> None:
     except (SQLAlchemyError, ArithmeticError, ValueError) as error:
         if database.is_passing(error):
             raise
-        tx.books.abandon(announced)
+        tx.books.abandon(mark)
         taken = held.take(tx.connection, [(row.stream, row.seq)])
         _hold_again(tx, row, rules.Held("indigestible", f"{type(error).__name__}: {error}"))
         held.close_alerts(tx.books, taken)
