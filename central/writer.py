@@ -271,10 +271,9 @@ class Writer:
                 self._refresh(connection)
             with transaction:
                 yield connection
-        except BaseException:
+        finally:
             if connection.invalidated or connection.in_transaction():
                 self._disconnect()
-            raise
 
     def _connected(self) -> Connection:
         if self._connection is None:

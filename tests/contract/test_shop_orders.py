@@ -278,7 +278,7 @@ async def test_returns_need_a_place(site: Site) -> None:
     await say(site, event("shipped", lines={"VALVE": 3}))
     await say(site, event("returned", "other", lines={"VALVE": 1}), channel(returns_to="NOWHERE"))
     assert alerts(site)[0][1].endswith(
-        "its return cannot be booked: there is no location NOWHERE at main"
+        "its return cannot be booked: there is no location NOWHERE in use at main"
     )
     shelf = channel(returns_to="A-1")
     await site.run(order_desk.retry, {"web": shelf}, 2)

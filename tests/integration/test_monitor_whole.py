@@ -80,7 +80,8 @@ async def test_from_a_scan_to_the_screen_and_back(site: Site, mosquitto: Mosquit
         valve = board.stock.row("main", "VALVE")
         assert valve is not None
         assert board.stock.available[valve] == 3
-        app.screen.page.table.go_to(valve)  # type: ignore[attr-defined]
+        table = app.screen.page.table  # type: ignore[attr-defined]
+        await until(lambda: table.go_to(valve), "it is drawn")
         await pilot.press("enter")
         await until(lambda: "DOCK-1" in drawn(), "where it lies is shown")
         await pilot.press("escape", "4")
