@@ -4,11 +4,10 @@ A message has the movements of one kind at one site, alike ones summed up. Moves
 none of these: what they change is told as availability.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from json.encoder import encode_basestring as quoted
 
 from sqlalchemy import Connection
 
@@ -72,20 +71,23 @@ class Movements:
         names = self.catalogue.names
         skus = names.skus(self.connection, (line[2] for line in self._kept))
         places = names.places(self.connection, (line[1] for line in self._kept))
-        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        groups: dict[tuple[str, str], list[str]] = {}
         for (kind, place, item, lot, reason, ref, res), qty in self._kept.items():
             site, code = places[place]
-            said: dict[str, Any] = {"sku": skus[item], "quantity": qty, "location": code}
-            more = {"lot": lot or None, "reason": reason, "ref": ref, "reservation": res}
-            said.update({name: value for name, value in more.items() if value is not None})
+            # Put together by hand: there is one for each item of each message of scans.
+            said = f'{{"sku":{quoted(skus[item])},"quantity":{qty},"location":{quoted(code)}'
+            if lot:
+                said += f',"lot":{quoted(lot)}'
+            said += f',"reason":{quoted(reason)}'
+            if ref is not None:
+                said += f',"ref":{quoted(ref)}'
+            if res is not None:
+                said += f',"reservation":{res}'
             if qty:
-                groups.setdefault((site or "", kind), []).append(said)
+                groups.setdefault((site or "", kind), []).append(said + "}")
         at = datetime.fromtimestamp(now_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
         for (site, kind), lines in groups.items():
             for start in range(0, len(lines), LINES_MAX):
-                part = lines[start : start + LINES_MAX]
-                body = {"kind": kind, "site": site, "as_of": at, "lines": part}
-                yield Announcement(
-                    "movement", (site, kind, str(start)),
-                    json.dumps(body, separators=(",", ":")).encode(),
-                )  # fmt: skip
+                part = ",".join(lines[start : start + LINES_MAX])
+                body = f'{{"kind":"{kind}","site":{quoted(site)},"as_of":"{at}","lines":[{part}]}}'
+                yield Announcement("movement", (site, kind, str(start)), body.encode())
