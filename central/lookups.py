@@ -160,8 +160,3 @@ def ask_used_keys(
 ) -> Callable[[], driver.Rows]:
     """Ask for id, channel and key of the reservations under (channel, key) pairs."""
     return _ask_of(connection, _USED_KEYS, keys)
-
-
-def used_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> driver.Rows:
-    """Return id, channel and key of the reservations that there are under (channel, key) pairs."""
-    return _ask_of(connection, _USED_KEYS, keys)()

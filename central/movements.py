@@ -6,13 +6,13 @@ none of these: what they change is told as availability.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from json.encoder import encode_basestring as quoted
 
 from sqlalchemy import Connection
 
 from central.alerts import Announcement
 from central.catalogue import Catalogue
+from central.names import moment
 from central.rules import Outside
 
 #: Lines in one message: receivers of webhooks expect less than 20 kB.
@@ -85,9 +85,9 @@ class Movements:
                 said += f',"reservation":{res}'
             if qty:
                 groups.setdefault((site or "", kind), []).append(said + "}")
-        at = datetime.fromtimestamp(now_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
+        at = moment(now_us)
         for (site, kind), lines in groups.items():
             for start in range(0, len(lines), LINES_MAX):
                 part = ",".join(lines[start : start + LINES_MAX])
-                body = f'{{"kind":"{kind}","site":{quoted(site)},"as_of":"{at}","lines":[{part}]}}'
+                body = f'{{"kind":"{kind}","site":{quoted(site)},"as_of":{at},"lines":[{part}]}}'
                 yield Announcement("movement", (site, kind, str(start)), body.encode())

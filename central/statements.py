@@ -109,7 +109,7 @@ def add_reservations(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
     """Add reservations; return id, channel and key of each."""
     if connection.dialect.name == "sqlite":
         write(connection, _ADD_RESERVATIONS, rows)
-        return lookups.used_keys(connection, [(row["channel"], row["key"]) for row in rows])
+        return lookups.ask_used_keys(connection, [(row["channel"], row["key"]) for row in rows])()
     columns = tuple(rows[0])
     values = [[row[key] for row in rows] for key in columns]
     return driver.ask(connection, _unnested(_ADD_AND_NUMBER, columns), values)()

@@ -1,6 +1,7 @@
 """What a person should look at: alerts, scans that wait, promises without goods."""
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
@@ -12,7 +13,7 @@ from central import alerts, reports, schema
 from central.api import answers
 from central.api.answers import says
 from central.api.door import Door
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from central.requests import Answer, problem
 from central.reservations import rfc3339
 from central.tokens import Caller
@@ -54,8 +55,7 @@ def routes(door: Door) -> APIRouter:
             query = query.where(table.c.id > unseal(after, int)[0])
         with door.reader.begin() as connection:
             rows = connection.execute(query).all()
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": [_shown(row) for row in rows[:limit]], "next": more and seal(more.id)}
+        return page(rows, limit, lambda row: (row.id,), _shown)
 
     @router.get("/exceptions", dependencies=may_read, **says(answers.Page[answers.Exceptional]))
     def exceptions(after: Cursor = "", limit: Limit = 100) -> dict[str, Any]:
@@ -67,8 +67,7 @@ def routes(door: Door) -> APIRouter:
         begin = unseal(after, int)[0] if after else 0
         with door.reader.begin() as connection:
             rows = reports.held_events(connection, begin, limit + 1)
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": rows[:limit], "next": more and seal(more["number"])}
+        return page(rows, limit, lambda row: (row["number"],))
 
     @router.get("/shortages", **says(answers.Page[answers.Shortage]))
     def shortages(
@@ -85,8 +84,7 @@ def routes(door: Door) -> APIRouter:
             rows = reports.shortages(connection, (begin[0], begin[1]), limit + 1)
         for row in rows if caller.channel else ():
             row["orders"] = [each for each in row["orders"] if each["channel"] == caller.channel]
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": rows[:limit], "next": more and seal(more["sku"], more["site"])}
+        return page(rows, limit, itemgetter("sku", "site"))
 
     _actions(door, router)
     return router

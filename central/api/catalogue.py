@@ -12,7 +12,7 @@ from central import assortment, catalogue, schema, settling
 from central.api import answers, batches, tags
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from central.requests import Answer, once
 from central.requests import Caller as Who
 from central.tokens import Caller
@@ -109,8 +109,7 @@ def _items(door: Door, router: APIRouter) -> None:
             query = query.where(schema.item.c.sku > unseal(after, str)[0])
         with door.reader.begin() as connection:
             rows = connection.execute(query.limit(limit + 1)).all()
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": [_shown(row) for row in rows[:limit]], "next": more and seal(more.sku)}
+        return page(rows, limit, lambda row: (row.sku,), _shown)
 
     @router.post("/items", **says(answers.Item))
     async def add_item(
@@ -244,7 +243,7 @@ def _codes(connection: Connection, sku: str | None, after: str, limit: int) -> d
     if after:
         query = query.where(code > unseal(after, str)[0])
     rows = [dict(row) for row in connection.execute(query).mappings()]
-    return {"items": rows[:limit], "next": seal(rows[limit - 1]["code"]) if rows[limit:] else None}
+    return page(rows, limit, lambda row: (row["code"],))
 
 
 def _found(search: str, active: bool | None) -> Select[Any]:  # noqa: FBT001  a filter's value

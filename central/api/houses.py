@@ -12,7 +12,7 @@ from central import levels, places, schema
 from central.api import answers, tags
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from central.requests import Answer
 from central.tokens import Caller
 from central.writer import Transaction
@@ -91,8 +91,7 @@ def _sites(door: Door, router: APIRouter) -> None:
             query = query.where(site.c.code > unseal(after, str)[0])
         with door.reader.begin() as connection:
             rows = [dict(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": rows[:limit], "next": more and seal(more["site"])}
+        return page(rows, limit, lambda row: (row["site"],))
 
     @router.post("/sites", **says(answers.Site, 201))
     async def add_site(
@@ -132,11 +131,9 @@ def _locations(door: Door, router: APIRouter) -> None:
             query = query.where(tuple_(home.c.code, place.c.code) > tuple(unseal(after, str, str)))
         with door.reader.begin() as connection:
             rows = connection.execute(query).all()
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {
-            "items": [places.shown(row.home, row) for row in rows[:limit]],
-            "next": more and seal(more.home, more.code),
-        }
+        return page(
+            rows, limit, lambda row: (row.home, row.code), lambda row: places.shown(row.home, row)
+        )
 
     @router.post("/locations", **says(answers.Location, 201))
     async def add_location(

@@ -1,5 +1,6 @@
 """What is kept back: levels of items, shares of channels."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from central import levels, schema
 from central.api import answers, batches, stock, tags
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from central.levels import Level, Share
 from central.requests import Answer, once
 from central.requests import Caller as Who
@@ -136,8 +137,7 @@ def _levels(
     if after:
         wanted.append(tuple_(item.c.sku, place.c.code) > tuple(unseal(after, str, str)))
     rows = [dict(row) for row in connection.execute(query.where(and_(True, *wanted))).mappings()]
-    more = rows[limit - 1] if len(rows) > limit else None
-    return {"items": rows[:limit], "next": more and seal(more["sku"], more["site"])}
+    return page(rows, limit, itemgetter("sku", "site"))
 
 
 def _shares(
@@ -160,8 +160,4 @@ def _shares(
     if after:
         wanted.append(tuple_(*key) > tuple(unseal(after, str, str, str)))
     rows = [dict(row) for row in connection.execute(query.where(and_(True, *wanted))).mappings()]
-    more = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": rows[:limit],
-        "next": more and seal(more["sku"], more["site"], more["channel"]),
-    }
+    return page(rows, limit, itemgetter("sku", "site", "channel"))

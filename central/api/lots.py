@@ -1,6 +1,7 @@
 """Lots and their dates."""
 
 from datetime import date
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,7 +12,7 @@ from central import levels, reports
 from central.api import answers
 from central.api.answers import says
 from central.api.door import Door
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from wire.events import Name, Text
 
 
@@ -35,8 +36,7 @@ def routes(door: Door) -> APIRouter:
         begin = unseal(after, str, str) if after else ["", ""]
         with door.reader.begin() as connection:
             rows = reports.lots(connection, sku, (begin[0], begin[1]), limit + 1)
-        more = rows[limit - 1] if len(rows) > limit else None
-        return {"items": rows[:limit], "next": more and seal(more["sku"], more["lot"])}
+        return page(rows, limit, itemgetter("sku", "lot"))
 
     @router.get("/expired", dependencies=may_read, **says(answers.Page[answers.LotLying]))
     def expired(
@@ -48,9 +48,7 @@ def routes(door: Door) -> APIRouter:
         a = unseal(after, str, str, str, str, str) if after else [""] * 5
         with door.reader.begin() as connection:
             rows = reports.expired(connection, by, (a[0], a[1], a[2], a[3], a[4]), limit + 1)
-        more = rows[limit - 1] if len(rows) > limit else None
-        key = ("expires", "sku", "lot", "site", "location")
-        return {"items": rows[:limit], "next": more and seal(*(more[name] for name in key))}
+        return page(rows, limit, itemgetter("expires", "sku", "lot", "site", "location"))
 
     @router.put("", dependencies=[door.access.need("adjust")], **says(answers.Lot))
     async def set_expiry(body: LotBody) -> JSONResponse:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from central.api.access import channel_of
 from central.api.door import Door
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, unseal
 from central.channel_config import Channel
 from central.channels import order_desk, order_lists, push_list
 from central.requests import Answer, problem
@@ -41,8 +41,7 @@ def routes(door: Door, channels: Mapping[str, Channel]) -> APIRouter:
             found = order_lists.orders(
                 connection, wanted, below, limit + 1, waiting=state == "waiting"
             )
-        page = found[:limit]
-        return {"items": page, "next": seal(page[-1]["id"]) if len(found) > limit else None}
+        return page(found, limit, lambda row: (row["id"],))
 
     @router.post("/shop-orders/{number}/retry", response_model=None)
     async def retry(number: Number, caller: Annotated[Caller, may_settle]) -> JSONResponse:

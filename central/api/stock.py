@@ -12,7 +12,7 @@ from central import reports, schema, statements, turns
 from central.api import answers, tags
 from central.api.answers import says
 from central.api.door import Door
-from central.api.pages import Cursor, Limit, seal, unseal
+from central.api.pages import Cursor, Limit, page, seal, unseal
 from central.requests import Answer
 from central.writer import Transaction
 
@@ -76,11 +76,7 @@ def _page(
         query = query.where(tuple_(item.c.sku, place.c.code) > tuple(unseal(after, str, str)))
     with reader.begin() as connection:
         rows = connection.execute(query).all()
-    more = rows[limit - 1] if len(rows) > limit else None
-    return {
-        "items": [_availability(row) for row in rows[:limit]],
-        "next": more and seal(more.sku, more.code),
-    }
+    return page(rows, limit, lambda row: (row.sku, row.code), _availability)
 
 
 def _then(
@@ -90,14 +86,14 @@ def _then(
     begin = unseal(after, str)[0] if after else ""
     at_us, known_us = (None if m is None else int(m.timestamp() * 1e6) for m in moments)
     with reader.begin() as connection:
-        page = reports.skus_after(connection, begin, limit + 1)
+        among = reports.skus_after(connection, begin, limit + 1)
         rows = reports.stock_at(
             connection, happened_us=at_us, known_us=known_us, sku=skus[0] if skus else None,
             after_sku=begin, limit=limit,
         )  # fmt: skip
-    more = not skus and len(page) > limit
+    more = not skus and len(among) > limit
     inside = [row for row in rows if row["site"] is not None and site in (None, row["site"])]
-    return {"items": inside, "next": seal(page[limit - 1]) if more else None}
+    return {"items": inside, "next": seal(among[limit - 1]) if more else None}
 
 
 def one(connection: Connection, sku: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from central import endpoints
 from central.api.answers import Page, says
 from central.api.door import Door
-from central.api.pages import Cursor, seal, unseal
+from central.api.pages import Cursor, page, unseal
 from central.guarded_http import Network
 from wire.events import COUNT_MAX
 from wire.ids import NAME_LENGTH_MAX
@@ -187,7 +187,4 @@ def _upkeep(router: APIRouter, door: Door) -> None:
         before = unseal(after, int)[0] if after else None
         with reader.begin() as connection:
             rows = endpoints.log_of(connection, webhook, state, before, limit + 1)
-        return {
-            "items": rows[:limit],
-            "next": seal(rows[limit - 1]["id"]) if len(rows) > limit else None,
-        }
+        return page(rows, limit, lambda row: (row["id"],))
