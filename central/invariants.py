@@ -13,6 +13,8 @@ from enum import Enum
 
 #: A hold that is over may wait this long for the sweeper.
 SWEEP_GRACE_US = 60 * 1_000_000
+#: A shop may confirm a change this much later; then an alert about it must be open.
+PUSH_LAG_US = 900 * 1_000_000
 
 
 class When(Enum):
@@ -277,5 +279,36 @@ _PROMISES = (
     ),
 )
 
+_LISTED = (
+    "SELECT l.channel, a.item, a.site, l.ver AS confirmed, a.ver FROM listing l "
+    "JOIN avail a ON a.item = l.item AND a.site = l.site JOIN item i ON i.id = l.item "
+    "JOIN site s ON s.id = l.site "
+)
+_SHOPS = (
+    Check(
+        "V11",
+        "channel {channel} confirmed version {confirmed} of {item} at {site}, which is at {ver}",
+        f"{_LISTED} WHERE l.ver > a.ver ORDER BY l.channel, i.sku, s.code",
+        When.FULL,
+    ),
+    Check(
+        "V11",
+        "channel {channel} knows version {confirmed} of {item} at {site}, which is at {ver}, for "
+        f"more than {PUSH_LAG_US // 60_000_000} minutes, and nobody was told",
+        # Late by the ledger's own time, which is that of its newest announcement: a copy that is
+        # proven a day later is not a day behind.
+        f"{_LISTED} JOIN outbox o ON o.channel = 'availability' "
+        "AND o.agg_key = s.code || '/' || i.sku "
+        "AND o.created_us > l.as_of_us WHERE l.ver < a.ver AND l.remote_id <> '' "
+        "AND NOT EXISTS (SELECT 1 FROM alert t WHERE t.kind = 'delivery_failing' "
+        "AND t.closed_us IS NULL AND t.ref IN "
+        "('channel:' || l.channel, 'channel:' || l.channel || ':' || i.sku)) "
+        "GROUP BY l.channel, i.sku, s.code, a.item, a.site, l.ver, a.ver "
+        f"HAVING MIN(o.created_us) + {PUSH_LAG_US} < (SELECT MAX(created_us) FROM outbox) "
+        "ORDER BY l.channel, i.sku, s.code",
+        When.FULL,
+    ),
+)
+
 #: V10 and V12 are not one query each: central/announced.py and central/marks.py.
-CHECKS: tuple[Check, ...] = _JOURNAL + _SUMS + _PROMISES
+CHECKS: tuple[Check, ...] = _JOURNAL + _SUMS + _PROMISES + _SHOPS

@@ -14,14 +14,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from central import announced, confirmed, marks
+from central import announced, marks
 from central.invariants import CHECKS, SWEEP_GRACE_US, Check, When
 
 #: Findings listed per check; the number of all is what counts, the first ones show where.
 FINDINGS_MAX = 20
 #: What all is called that is checked, for people.
 NUMBERS = tuple(
-    sorted({check.number for check in CHECKS} | {"V10", "V11", "V12"}, key=lambda n: int(n[1:]))
+    sorted({check.number for check in CHECKS} | {"V10", "V12"}, key=lambda n: int(n[1:]))
 )
 #: Columns that are shown by name: the table, and what its rows are called.
 _NAMED = {
@@ -65,8 +65,7 @@ def run(reader: Engine) -> list[Finding]:
 
 def findings(connection: Connection) -> list[Finding]:
     """Return every violation that this transaction sees."""
-    shops = _first("V11", confirmed.wrong(connection))
-    return [*_all(connection, CHECKS, Since()), *shops]
+    return list(_all(connection, CHECKS, Since()))
 
 
 def news(connection: Connection, since: Since) -> list[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from central import confirmed, outbox, verify, verify_command
+from central import invariants, outbox, verify, verify_command
 from central.verify import Finding
 from corruptions import CORRUPTIONS, planted
 from ledgers import NewLedger, Site
@@ -92,7 +92,7 @@ async def test_a_shop_that_lags_in_silence_is_found(site: Site) -> None:
     )
     with site.writer.engine.begin() as connection:
         trial = connection.begin_nested()
-        connection.execute(later, {"lag": confirmed.PUSH_LAG_US})
+        connection.execute(later, {"lag": invariants.PUSH_LAG_US})
         (found,) = verify.findings(connection)
         assert str(found.message).startswith("channel shop knows version 1 of VALVE at main, which")
         assert found.invariant == "V11"
