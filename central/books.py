@@ -16,7 +16,7 @@ from central.alerts import Alerts, Announcement, Concern
 from central.catalogue import Catalogue
 from central.counts import Counts, StockKey
 from central.movements import Movements
-from central.rules import ABSORBED, Outside
+from central.rules import ABSORBED, Outside, sellable
 from central.watch import Watch, place_ref
 from wire.events import Activity
 
@@ -296,7 +296,7 @@ class Books:
             self.announcements.append(Announcement("availability", label.key, body))
             if low_stock is not None or on_hand < reserved or low or short:
                 judged.append(names.level(row, label))
-            if (not label.active or on_hand - reserved <= safety) != bool(sold_out):
+            if (sellable(on_hand, reserved, safety, label.active) <= 0) != bool(sold_out):
                 turned.append(names.level(row, label))
         self.watch.places(below)
         self.watch.availability(judged)

@@ -36,7 +36,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Another process (an import, a backup) may hold the write lock this long before we give up.
 _BUSY_TIMEOUT_S = 30.0
 _CACHE_KIB = 64 * 1024
-#: SQLite's log is moved into the file by `checkpoints`; beyond 64 MB, by the commit that is there.
+#: SQLite's log is moved into the file by `wal`; beyond 64 MB, by the commit that is there.
 _LOG_PAGES_MAX = 16 * 1024
 #: PostgreSQL's advisory locks for items: few enough for its lock table, many enough to be apart.
 _ITEM_LOCK_CLASS, _ITEM_LOCKS = 0x6974656D, 256  # "item" in ASCII

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from central import schema, statements
+from central import rules, schema, statements
 
 #: Rows kept in memory between scans; the database is asked for the others.
 KEPT_MAX = 200_000
@@ -143,8 +143,7 @@ def message(
     label: Label, on_hand: int, reserved: int, safety: int, ver: int, as_of: str, cause: str
 ) -> bytes:
     """Return what to tell about an availability row; `as_of` is a `moment`."""
-    left = on_hand - reserved - safety
-    available = left if label.active else min(left, 0)  # as turns.sellable
+    available = rules.sellable(on_hand, reserved, safety, label.active)
     return (
         f'{label.head}{ver},"on_hand":{on_hand},"reserved":{reserved},"safety":{safety},'
         f'"available":{available},"as_of":{as_of},"cause":{quoted(cause)}}}'

@@ -53,6 +53,15 @@ ABSORBED = "absorbed"
 Place = str | Outside | Role
 
 
+def sellable(on_hand: int, reserved: int, safety: int, active: int) -> int:
+    """Return what can be promised of an item at a site; below zero: so much too many.
+
+    Of an item that is not active nothing can, whatever lies there.
+    """
+    left = on_hand - reserved - safety
+    return left if active else min(left, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Post `quantity` eaches from one place to another."""

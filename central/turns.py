@@ -9,18 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from central import statements
+from central import rules, statements
 from central.alerts import Announcement
 from central.names import Level
 
 
 def sellable(row: Any) -> int:
-    """Return what can be promised of a row of AVAILABLE or a Level; below zero: so much too many.
-
-    Of an item that is not active nothing can, whatever lies there.
-    """
-    left: int = row.on_hand - row.reserved - row.safety
-    return left if row.active else min(left, 0)
+    """Return what can be promised of a row of statements.AVAILABLE or a names.Level."""
+    return rules.sellable(row.on_hand, row.reserved, row.safety, row.active)
 
 
 def tell(connection: Connection, rows: Sequence[Level], announcements: list[Announcement]) -> None:

@@ -26,9 +26,9 @@ from central.alerts import Alerts, Announcement
 from central.arrivals import Applied, Arrival
 from central.books import Books
 from central.catalogue import Catalogue
-from central.checkpoints import Checkpoints
 from central.counters import Counters
 from central.ledger import Ledger
+from central.wal import Checkpoints
 from wire.errors import Unavailable
 
 log = logging.getLogger(__name__)

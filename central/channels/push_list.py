@@ -44,7 +44,7 @@ _free = (
 )  # fmt: skip
 _room = _share.c.cap - _share.c.used
 _quantity = case(
-    (schema.item.c.active == 0, 0),  # as turns.sellable
+    (schema.item.c.active == 0, 0),  # as rules.sellable
     (and_(_share.c.cap.is_not(None), _room < _free), _room),
     else_=_free,
 )
