@@ -1,10 +1,17 @@
 """A web server in a test's hands: it notes what it was sent and answers what the test wants."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import pytest
+
+from central.guarded_http import Client
+from neighbours import DEADLINE_S
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,25 @@ class Shop:
         finally:
             self._lines.discard(writer)
             writer.close()
+
+
+async def eventually(condition: Callable[[], Any], what: str) -> None:
+    """Wait until something holds."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                result = condition()
+                if await result if asyncio.iscoroutine(result) else result:
+                    return
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"never happened: {what}")
+
+
+async def close(client: Client) -> None:
+    """Close what called shops and was cancelled at it."""
+    await client.aclose()
+    # Some connection that was being made or in use when all was cancelled is left to the collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

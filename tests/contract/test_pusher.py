@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
-import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -19,11 +17,10 @@ from central.channels.shops import ShopifyShop, WooShop
 from central.guarded_http import Client
 from fake_shops import KEY, LOCATION, SECRET, TOKEN, FakeShopify, FakeWoo, Reply
 from ledgers import Site
-from shops import Call, Shop
+from shops import Call, Shop, close, eventually
 from wire.events import Identifiers
 
 HERE = (ip_network("127.0.0.0/8"),)
-DEADLINE_S = 30.0
 
 
 @asynccontextmanager
@@ -42,21 +39,7 @@ async def pushing(
     with contextlib.suppress(asyncio.CancelledError):
         await running
     site.writer.on_commit = before
-    await client.aclose()
-    # Some connection that was being made or in use when all was cancelled is left to the collector.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-async def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until something holds."""
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"never happened: {what}")
+    await close(client)
 
 
 def at_shopify(server: Shop) -> Callable[[Client], Api]:

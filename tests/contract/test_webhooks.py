@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import gc
 import json
-import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -20,12 +18,11 @@ from central.feed_messages import AVAILABILITY
 from central.guarded_http import Client, Forbidden
 from central.requests import Answer
 from ledgers import Site, ask
-from neighbours import free_port
-from shops import Shop
+from neighbours import DEADLINE_S, free_port
+from shops import Shop, close, eventually
 from wire.events import Identifiers
 
 HERE = (ip_network("127.0.0.0/8"),)
-DEADLINE_S = 30.0
 
 
 class Post:
@@ -86,24 +83,7 @@ async def sending(site: Site) -> AsyncIterator[Dispatcher]:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
-    await client.aclose()
-    # Some connection that was being made or in use when all was cancelled is left to the collector.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-async def eventually(condition: Callable[[], Any], what: str) -> None:
-    """Wait until something holds."""
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                result = condition()
-                if await result if asyncio.iscoroutine(result) else result:
-                    return
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"never happened: {what}")
+    await close(client)
 
 
 def versions(shop: Shop, sku: str = "VALVE") -> list[int]:

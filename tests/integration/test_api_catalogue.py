@@ -1,29 +1,14 @@
 """The HTTP door: what is sold, where it lies, what is kept back; made, read, changed, closed."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest
 
-from central import api, verify
+from central import api
 from central.api import words
-from central.writer import number
 from ledgers import EACH, NOON, Site, ask
 from wire.events import Identifiers
-
-
-@pytest.fixture
-async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the real application; in the end the ledger is proven."""
-    app = api.build(site.writer, site.reader, api.Settings("1"))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://central/v1") as client:
-        yield client
-    while await site.writer.submit(number):
-        pass
-    assert verify.run(site.reader) == []
 
 
 async def post(http: httpx.AsyncClient, path: str, key: str, **body: Any) -> httpx.Response:

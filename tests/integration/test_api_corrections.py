@@ -1,39 +1,24 @@
 """The HTTP door for people: corrections, counts, barcodes, held scans, alerts, open orders."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from central import api, verify
-from central.writer import number
 from ledgers import Site, ask
 from wire.events import Identifiers
 
 AT = {"site": "main", "location": "DOCK-1", "sku": "VALVE"}
 
 
-@pytest.fixture
-async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the real application; in the end the ledger is proven."""
-    app = api.build(site.writer, site.reader, api.Settings("1"))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://central") as client:
-        yield client
-    while await site.writer.submit(number):
-        pass
-    assert verify.run(site.reader) == []
-
-
 async def post(http: httpx.AsyncClient, path: str, key: str, **body: Any) -> httpx.Response:
     """Send a command."""
-    return await http.post(f"/v1/{path}", json=body, headers={"Idempotency-Key": key})
+    return await http.post(path, json=body, headers={"Idempotency-Key": key})
 
 
 async def on_hand(http: httpx.AsyncClient) -> int:
     """Return how many valves there are."""
-    return int((await http.get("/v1/stock/VALVE")).json()["sites"][0]["on_hand"])
+    return int((await http.get("/stock/VALVE")).json()["sites"][0]["on_hand"])
 
 
 async def test_stock_is_corrected_once(http: httpx.AsyncClient) -> None:
@@ -48,7 +33,7 @@ async def test_stock_is_corrected_once(http: httpx.AsyncClient) -> None:
     assert (await post(http, "adjustments", "k2", **broken)).status_code == 201
     assert await on_hand(http) == 3
     newest = {"sku": "VALVE", "newest": True, "limit": 1}
-    entry = (await http.get("/v1/events", params=newest)).json()["items"][0]["entries"][0]["entry"]
+    entry = (await http.get("/events", params=newest)).json()["items"][0]["entries"][0]["entry"]
     assert (await post(http, f"entries/{entry}/reverse", "k3")).status_code == 201
     assert (await post(http, f"entries/{entry}/reverse", "k4")).json()["code"] == "reversed"
     assert await on_hand(http) == 5
@@ -86,7 +71,7 @@ async def test_what_cannot_be_is_refused(
     """Each refusal has a code for programs, and nothing is booked."""
     refused = await post(http, path, "k", **body)
     assert refused.json()["code"] == code
-    assert (await http.get("/v1/events")).json()["items"] == []
+    assert (await http.get("/events")).json()["items"] == []
 
 
 async def test_a_barcode_is_mapped_and_its_scans_are_booked(
@@ -97,7 +82,7 @@ async def test_a_barcode_is_mapped_and_its_scans_are_booked(
     mapped = await post(http, "barcodes", "k1", code="NEW-1", sku="VALVE", each_per=6)
     assert (mapped.status_code, mapped.json()["applied"], mapped.json()["waiting"]) == (200, 1, 0)
     assert await on_hand(http) == 12
-    assert (await http.get("/v1/alerts")).json()["items"] == []
+    assert (await http.get("/alerts")).json()["items"] == []
     taken = await post(http, "barcodes", "k2", code="NEW-1", sku="HOSE")
     assert taken.json()["code"] == "barcode_taken"
 
@@ -106,7 +91,7 @@ async def test_held_scans_end_once(site: Site, http: httpx.AsyncClient) -> None:
     """One is completed by a person, one was nothing."""
     for text in ("A-1", "A-2"):
         await site.do(identifiers=Identifiers(text=text))
-    held = (await http.get("/v1/events", params={"status": "held"})).json()["items"]
+    held = (await http.get("/events", params={"status": "held"})).json()["items"]
     first, second = (item["number"] for item in held)
     assert (await post(http, f"events/{first}/resolve", "k1", sku="VALVE")).status_code == 200
     assert (await post(http, f"events/{first}/dismiss", "k2")).json()["code"] == "not_held"
@@ -117,10 +102,10 @@ async def test_held_scans_end_once(site: Site, http: httpx.AsyncClient) -> None:
 async def test_an_alert_is_taken_care_of(site: Site, http: httpx.AsyncClient) -> None:
     """It stays open and names the person; closed, there is nothing to take care of."""
     await site.do(identifiers=Identifiers(text="A-1"))
-    (alert,) = (await http.get("/v1/alerts")).json()["items"]
-    path = f"/v1/alerts/{alert['id']}"
+    (alert,) = (await http.get("/alerts")).json()["items"]
+    path = f"/alerts/{alert['id']}"
     assert (await http.post(f"{path}/acknowledge", json={"by": "Mika"})).status_code == 200
-    (alert,) = (await http.get("/v1/alerts")).json()["items"]
+    (alert,) = (await http.get("/alerts")).json()["items"]
     assert alert["acknowledged_by"] == "Mika"
     assert alert["acknowledged_at"] >= alert["opened"]
     assert (await http.post(f"{path}/close")).json()["state"] == "closed"
@@ -132,14 +117,12 @@ async def test_reservations_are_listed_and_extended(site: Site, http: httpx.Asyn
     await site.do(quantity=9)
     made = [(await ask(site, key, ("VALVE", 2))).body["id"] for key in ("a", "b", "c")]
     later = await post(http, f"reservations/{made[0]}/extend", "e", ttl_s=3_600)
-    assert (
-        later.json()["expires"] > (await http.get("/v1/reservations")).json()["items"][0]["expires"]
-    )
+    assert later.json()["expires"] > (await http.get("/reservations")).json()["items"][0]["expires"]
     await post(http, f"reservations/{made[1]}/release", "r")
-    page = (await http.get("/v1/reservations", params={"limit": 1})).json()
+    page = (await http.get("/reservations", params={"limit": 1})).json()
     assert [item["id"] for item in page["items"]] == [made[2]]
     assert page["items"][0]["lines"] == [{"sku": "VALVE", "quantity": 2, "shipped": 0}]
-    page = (await http.get("/v1/reservations", params={"after": page["next"]})).json()
+    page = (await http.get("/reservations", params={"after": page["next"]})).json()
     assert ([item["id"] for item in page["items"]], page["next"]) == ([made[0]], None)
-    released = (await http.get("/v1/reservations", params={"state": "released"})).json()["items"]
+    released = (await http.get("/reservations", params={"state": "released"})).json()["items"]
     assert [item["id"] for item in released] == [made[1]]

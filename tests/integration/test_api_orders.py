@@ -1,28 +1,14 @@
 """The HTTP door for shops: single reservations, orders by reference, parcels, keys, channels."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 
-from central import api, reservations, tokens, verify
+from central import reservations, tokens
 from central.writer import number
 from ledgers import Site, ask
 
 ORDER = "/orders/order-1"
-
-
-@pytest.fixture
-async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the real application; in the end the ledger is proven."""
-    app = api.build(site.writer, site.reader, api.Settings("1"))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://central/v1") as client:
-        yield client
-    while await site.writer.submit(number):
-        pass
-    assert verify.run(site.reader) == []
 
 
 async def step(
