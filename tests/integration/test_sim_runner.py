@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import serial
@@ -176,10 +175,22 @@ def _shift(tmp_path, *more):
     )  # fmt: skip
 
 
-def _answer_all(tmp_path):
+def _answer_all(tmp_path, left_behind=()):
+    """Answer both scanners, once the links are not those that a killed shift left behind.
+
+    Those lead to terminals that the system has given to others by now: to tests beside this one.
+    """
     ports = [tmp_path / "ports" / name for name in ("s1", "s2")]
-    wait_until(lambda: all(Path(port).exists() for port in ports), "both ports appear")
+    wait_until(
+        lambda: all(port.exists() and _link(port) not in left_behind for port in ports),
+        "both ports appear",
+    )
     return [Answering(port) for port in ports]
+
+
+def _link(port):
+    """Return what tells a link from the one that replaces it."""
+    return port.lstat().st_mtime_ns
 
 
 def _busy(gateways):
@@ -219,8 +230,10 @@ def test_a_killed_shift_leaves_a_journal_that_tells_the_truth(tmp_path):
         torn.write('{"line":"pre')
     before = truth.last_press(shift.read(path))
     assert before > 30
+    left_behind = [_link(port) for port in (tmp_path / "ports").iterdir()]
+    assert len(left_behind) == 2
     process = _shift(tmp_path, "--seconds", "1")
-    gateways = _answer_all(tmp_path)
+    gateways = _answer_all(tmp_path, left_behind)
     assert process.wait(timeout=30) == 0
     process.communicate()
     for gateway in gateways:
