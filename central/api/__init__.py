@@ -77,8 +77,8 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         return {"status": "ok", "version": settings.version}
 
     for router in (
+        promises.routes(door),  # first: each one that is asked before costs a promise
         stock.routes(door),
-        promises.routes(door),
         orders.routes(door),
         changes.routes(door, feed or Feed()),
         history.routes(door),

@@ -42,6 +42,12 @@ class Access:
         remembered = self._known.get(token or "")
         return remembered[1] if remembered and remembered[0] > time.monotonic() else None
 
+    def bearer(self, header: str, scope: Scope) -> Caller | None:
+        """Return who sent this Authorization header, when that is known and they have the scope."""
+        scheme, _, token = header.partition(" ")
+        found = self.remembered(token) if scheme.lower() == "bearer" else None
+        return found if found is not None and scope in found.scopes else None
+
     def caller(self, token: str | None) -> Caller:
         """Return who sent this token; HTTP 401 when nobody we know did."""
         if remembered := self.remembered(token):

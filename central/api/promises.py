@@ -1,18 +1,19 @@
 """Reservations: hold, look, commit, extend, release, ship."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from central import combiner, reservations, shipping
 from central.api import answers, promised, tags
 from central.api.access import channel_of
 from central.api.answers import says
-from central.api.door import Door, IdempotencyKey
+from central.api.door import KEY_LENGTH_MAX, Door, IdempotencyKey
 from central.api.pages import Cursor, Limit
 from central.requests import Answer
 from central.shipping import Parcel
@@ -97,6 +98,22 @@ class _Step:
 def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1/reservations", tags=["reservations"])
+
+    async def reserve(
+        request: ReservationRequest,
+        idempotency_key: IdempotencyKey,
+        caller: Annotated[Caller, door.access.need("reserve")],
+    ) -> JSONResponse:
+        """Hold goods for an order. The same Idempotency-Key always gets the first answer again."""
+        return await _hold(door, request, idempotency_key, caller)
+
+    router.add_api_route(
+        "",
+        reserve,
+        methods=["POST"],
+        route_class_override=_lean(door),
+        **says(answers.Granted, 201),
+    )
     may_look = door.access.need("stock:read", "reserve")
 
     @router.get("", **says(answers.Page[answers.Reservation]))
@@ -129,25 +146,51 @@ def routes(door: Door) -> APIRouter:
             raise HTTPException(404, f"there is no reservation {number}")
         return tags.shown(found, if_none_match)
 
-    @router.post("", **says(answers.Granted, 201))
-    async def reserve(
-        request: ReservationRequest,
-        idempotency_key: IdempotencyKey,
-        caller: Annotated[Caller, door.access.need("reserve")],
-    ) -> JSONResponse:
-        """Hold goods for an order. The same Idempotency-Key always gets the first answer again."""
-        wanted = reservations.Request(
-            channel_of(caller, request.channel),
-            idempotency_key,
-            request.site,
-            request.ttl_s,
-            tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
-            request.order_ref,
-        )
-        return await door.tell(door.writer.combine(combiner.reserve_all, wanted))
-
     _steps(door, router)
     return router
+
+
+async def _hold(door: Door, request: ReservationRequest, key: str, caller: Caller) -> JSONResponse:
+    wanted = reservations.Request(
+        channel_of(caller, request.channel),
+        key,
+        request.site,
+        request.ttl_s,
+        tuple(reservations.Wanted(line.sku, line.quantity) for line in request.lines),
+        request.order_ref,
+    )
+    return await door.tell(door.writer.combine(combiner.reserve_all, wanted))
+
+
+def _lean(door: Door) -> type[APIRoute]:
+    """Return the kind of route that takes a flash sale: it reads a plain good request by itself.
+
+    FastAPI takes three times as long for one. It gets all others: it knows what is wrong with them.
+    """
+
+    class Lean(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            careful = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                headers = request.headers
+                key = headers.get("idempotency-key", "")
+                caller = door.access.bearer(headers.get("authorization", ""), "reserve")
+                if (
+                    caller is None
+                    or not 0 < len(key) <= KEY_LENGTH_MAX
+                    or headers.get("content-type") != "application/json"
+                ):
+                    return await careful(request)
+                try:
+                    wanted = ReservationRequest.model_validate_json(await request.body())
+                except ValidationError:
+                    return await careful(request)
+                return await _hold(door, wanted, key, caller)
+
+            return handle
+
+    return Lean
 
 
 def _steps(door: Door, router: APIRouter) -> None:

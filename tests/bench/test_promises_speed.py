@@ -22,7 +22,7 @@ from postgres import Postgres
 pytestmark = [pytest.mark.bench, pytest.mark.postgres, pytest.mark.broker]
 ROUNDS = 3
 ITEMS = 10_000
-REQUESTS = 2_000
+REQUESTS = 6_000
 #: Threads of the usual way in process: more do not make it faster here.
 WRITERS = 8
 TOKEN = "a-token-as-each-shop-has-one"
