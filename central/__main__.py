@@ -39,18 +39,9 @@ def main(argv: list[str]) -> int:
     if arguments.port is not None:
         door = chosen.api.model_copy(update={"port": arguments.port})
         chosen = chosen.model_copy(update={"api": door})
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
+    with asyncio.Runner(loop_factory=app.new_loop) as runner:
         runner.run(app.run(chosen))
     return 0
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's: for an HTTP request it takes half of what asyncio's own takes."""
-    try:
-        import uvloop
-    except ImportError:  # there is none for every machine
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 if __name__ == "__main__":

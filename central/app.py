@@ -122,6 +122,15 @@ def _door(config: Config) -> api.Settings:
     )
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's: for an HTTP request it takes half of what asyncio's own takes."""
+    try:
+        import uvloop
+    except ImportError:  # there is none for every machine
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class _Server(uvicorn.Server):
     """uvicorn, but the signals stay ours: all parts stop together."""
 
