@@ -1,7 +1,6 @@
 """The ledger's writer on SQLite and on PostgreSQL, against the same rows written by hand."""
 
 import asyncio
-import gc
 import time
 import uuid
 from collections.abc import Callable
@@ -67,12 +66,6 @@ def receipts(count: int) -> list[Event]:
     ]
 
 
-def settle() -> None:
-    """Keep the collector from what was made before, as central does when it has started."""
-    gc.collect()
-    gc.freeze()
-
-
 def bare_scans(engine: Engine, batch: int, count: int) -> float:
     """Return how long it takes by hand, seconds."""
     with engine.begin() as connection:
@@ -84,7 +77,7 @@ def bare_scans(engine: Engine, batch: int, count: int) -> float:
         )
         items = {row.sku: row.id for row in connection.execute(text("SELECT id, sku FROM item"))}
     events = receipts(count)
-    settle()
+    app.calm_collector()  # as central does when it has started
     started = time.perf_counter()
     for first in range(0, count, batch):
         bare_rows.apply(engine, 1, events[first : first + batch], items)
@@ -98,7 +91,7 @@ async def our_scans(engine: Engine, batch: int, count: int) -> float:
         Arrival("main", "gate", epoch, first + 1, tuple(events[first : first + batch]))
         for first in range(0, count, batch)
     ]
-    settle()
+    app.calm_collector()  # as central does when it has started
     async with Writer(engine, SELLABLE) as writer:
         started = time.perf_counter()
         for page in pages:
