@@ -87,6 +87,13 @@ def _settle(connection: Connection) -> None:
         raise _said(connection, error, "a statement of a pipeline") from error
 
 
+def _commit(connection: Connection) -> None:
+    """Commit at the end of the pipeline, in the same round trip; SQLAlchemy finds nothing left."""
+    if _PIPELINE in connection.info:
+        change(connection, "COMMIT", [()])
+        _settle(connection)
+
+
 def _drop(connection: Connection) -> None:
     """End the pipeline, whatever became of it."""
     if connection.invalidated:
@@ -104,5 +111,5 @@ def watch(engine: Engine) -> None:
     def _before(connection: Connection, *_: object) -> None:
         _settle(connection)
 
-    event.listen(engine, "commit", _settle)
+    event.listen(engine, "commit", _commit)
     event.listen(engine, "rollback", _drop)
