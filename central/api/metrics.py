@@ -23,7 +23,9 @@ Samples = Iterable[tuple[Mapping[str, str], float]]  # labels, value
 
 def routes(door: Door) -> APIRouter:
     """Return the route."""
-    router = APIRouter(tags=["health"], dependencies=[door.access.need("stock:read")])
+    router = APIRouter(
+        tags=["health"], dependencies=[door.access.need("stock:read", of_all="figures")]
+    )
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
