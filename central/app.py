@@ -88,7 +88,7 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
         writer.on_commit = on_commit
         server = _Server(
             uvicorn.Config(
-                api.build(writer, reader, _door(config), feed),
+                api.build(writer, reader, _door(config), feed, leader.lags),
                 log_config=None,
                 lifespan="off",
             )

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +31,7 @@ from central.alerts import Announcement
 from central.channel_config import Channel
 from central.channels import order_desk, push_list
 from central.channels.order_retries import retry_orders
-from central.channels.pusher import Pusher
+from central.channels.pusher import Lag, Pusher
 from central.channels.shops import open_shop
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
@@ -111,6 +111,10 @@ class Leader:
         if self._outbound is not None and self.tenure.engine is None:
             self._outbound.offer(announcements)
             self._committed.set()
+
+    def lags(self) -> Mapping[str, Lag]:
+        """Return how far each shop is behind whose quantities we set; empty while another leads."""
+        return {pusher.channel: pusher.lag() for pusher in self._pushers}
 
     async def farewell(self) -> None:
         """Say that central goes offline, unless another process goes on."""

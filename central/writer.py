@@ -202,6 +202,7 @@ class Writer:
         return group
 
     def _commit(self, group: list[_Waiting]) -> None:
+        begin_s = time.perf_counter()
         try:
             results, announcements = self._transact_again(group)
         except BaseException as error:  # noqa: BLE001  it is not swallowed: see below
@@ -219,6 +220,8 @@ class Writer:
             else:
                 self._tell(group, [error], [])
         else:
+            self.counters.commits.add(time.perf_counter() - begin_s)
+            self.counters.groups.add(len(group))
             self._tell(group, results, announcements)
 
     def _transact_again(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
@@ -230,6 +233,7 @@ class Writer:
                 if not database.collided(error):
                     raise
                 log.info("another process was in the way; trying again: %s", error.orig)
+            self.counters.retries += 1
             self._forget()
             time.sleep(random.uniform(pause_s / 2, pause_s))
         return self._transact(group)
