@@ -62,6 +62,7 @@ WILL_DELAY_S = 10
 #: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time; where more are
 #: old, the next ones follow after a pause, in which scans are applied.
 PRUNE_INTERVAL_S, PRUNE_PAUSE_S = 10.0, 0.5
+_SWEPT_MAX = reservations.EXPIRED_PER_SWEEP_MAX
 _DAY_US = 86_400 * 1_000_000
 
 
@@ -271,7 +272,8 @@ class Leader:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             with contextlib.suppress(Unavailable):
-                await self.writer.submit(reservations.expire)
+                while await self.writer.submit(reservations.expire) == _SWEPT_MAX:
+                    pass  # the next ones, after the scans that arrived meanwhile
                 judged = await self.writer.submit(partial(verdicts.judge, judged=judged))
                 catch_up = partial(upkeep.catch_up, done=done)
                 while (version := await self.writer.submit(catch_up)) is None:
