@@ -88,7 +88,7 @@ async def _run(config: Config, engine: Engine, reader: Engine, leases: Engine | 
         writer.on_commit = on_commit
         server = _Server(
             uvicorn.Config(
-                api.build(writer, reader, _door(config), feed),
+                api.build(writer, reader, _door(config), feed, leader.lags),
                 log_config=None,
                 # A line for each request of a flash sale would cost more than it tells.
                 access_log=log.isEnabledFor(logging.DEBUG),

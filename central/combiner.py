@@ -6,7 +6,7 @@ by a conditional UPDATE that must still find the goods. A hot SKU is then one ro
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -110,15 +110,23 @@ def _run(tx: Transaction, requests: Sequence[Request]) -> list[Answer]:
     if len(requests) > 1:
         overdue = lookups.ask_overdue(tx.connection, tx.now_us)
         fresh = _fresh(tx, requests)
-        if overdue():
-            reservations.expire(tx)
+        is_any_over = bool(overdue())
+        if is_any_over:
+            reservations.reclaim(tx, _items(fresh.values()))
         tx.books.flush()
         _decide(tx, list(fresh.values()))
+        short = [each for each in fresh.values() if not each.proofs]
+        if is_any_over and short:  # their rows are locked: what others gave back would be seen
+            reservations.wait_for_others(tx, _items(short))
         answers = dict(zip(fresh, _store(tx, list(fresh.values())), strict=True))
     return [
         answers[n] if n in answers else reservations.reserve(tx, request)
         for n, request in enumerate(requests)
     ]
+
+
+def _items(wanted: Iterable[_Wanted]) -> list[int]:
+    return sorted({item for each in wanted for item, _ in each.rows()})
 
 
 def _fresh(tx: Transaction, requests: Sequence[Request]) -> dict[int, _Wanted]:

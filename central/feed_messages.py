@@ -1,7 +1,7 @@
 """What a row of the change feed says to a webhook: a type, a key and data. Pure."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 #: What a shop must know is named after what it can do about it; all else is for people.
@@ -14,6 +14,9 @@ _ALERT_TYPES = {
 }
 AVAILABILITY = "inventory.availability.changed"
 SOLD_OUT, SOLD_AGAIN = "inventory.out_of_stock", "inventory.back_in_stock"
+_STOCK_TYPES = frozenset({AVAILABILITY, SOLD_OUT, SOLD_AGAIN, _ALERT_TYPES["low_stock"]})
+#: How the ids of such alerts begin: alerts.alert_id.
+_STOCK_ALERTS = ("low_stock-", "shortage-")
 #: What a reservation's new state is called.
 _STATES = {"held": "created", "done": "fulfilled"} | {
     state: state for state in ("rejected", "committed", "released", "expired")
@@ -71,6 +74,22 @@ def message_of(change: Change) -> Message | None:
             return Message(kind, change.key, data["site"], data, level=False)
         case _:
             return None
+
+
+def shown_to(channel: str | None, message: Message) -> Message | None:
+    """Return what a reader who is bound to a channel may see of a message; None: nothing.
+
+    Without a channel that is all of it. With one: the stock, which all channels share, and the
+    channel's own reservations. Which orders a shortage fails, /v1/shortages tells each by itself.
+    """
+    if channel is None or message.type in _STOCK_TYPES:
+        return message
+    if message.type.startswith("reservation."):
+        return message if message.data["channel"] == channel else None
+    if message.type == _ALERT_TYPES["shortage"]:
+        return replace(message, data={k: v for k, v in message.data.items() if k != "detail"})
+    is_of_stock = message.type == "alert.closed" and message.key.startswith(_STOCK_ALERTS)
+    return message if is_of_stock else None
 
 
 def wants(types: list[str], site: str | None, message: Message) -> bool:

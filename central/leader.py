@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +31,7 @@ from central.alerts import Announcement
 from central.channel_config import Channel
 from central.channels import order_desk, push_list
 from central.channels.order_retries import retry_orders
-from central.channels.pusher import Pusher
+from central.channels.pusher import Lag, Pusher
 from central.channels.shops import open_shop
 from central.dispatcher import Dispatcher
 from central.guarded_http import Client
@@ -65,6 +65,7 @@ WILL_DELAY_S = 10
 #: Old rows of the feed are removed this often, at most outbox.ROWS_MAX at a time; where more are
 #: old, the next ones follow after a pause, in which scans are applied.
 PRUNE_INTERVAL_S, PRUNE_PAUSE_S = 10.0, 0.5
+_SWEPT_MAX = reservations.EXPIRED_PER_SWEEP_MAX
 _DAY_US = 86_400 * 1_000_000
 
 
@@ -114,6 +115,10 @@ class Leader:
         if self._outbound is not None and self.tenure.engine is None:
             self._outbound.offer(announcements)
             self._committed.set()
+
+    def lags(self) -> Mapping[str, Lag]:
+        """Return how far each shop is behind whose quantities we set; empty while another leads."""
+        return {pusher.channel: pusher.lag() for pusher in self._pushers}
 
     async def farewell(self) -> None:
         """Say that central goes offline, unless another process goes on."""
@@ -271,7 +276,8 @@ class Leader:
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
             with contextlib.suppress(Unavailable):
-                await self.writer.submit(reservations.expire)
+                while await self.writer.submit(reservations.expire) == _SWEPT_MAX:
+                    pass  # the next ones, after the scans that arrived meanwhile
                 judged = await self.writer.submit(partial(verdicts.judge, judged=judged))
                 catch_up = partial(upkeep.catch_up, done=done)
                 while (version := await self.writer.submit(catch_up)) is None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, select, update
 
 from central import database, grants, order_news, promises, schema, statements
 from central.grants import Line
 from central.requests import KEY_REUSED, Answer, fingerprint, problem
-from central.writer import Transaction
+from central.writer import OthersDecide, Transaction
 
 #: Holds given back by one sweep; the next sweep takes the rest.
 EXPIRED_PER_SWEEP_MAX = 200
@@ -23,8 +23,11 @@ ANY_SITE = "any"
 
 _reservation, _site = schema.reservation, schema.site
 
-_SITES = select(_site.c.id, _site.c.code).order_by(_site.c.priority, _site.c.id)
-_SITE = select(_site.c.id, _site.c.code).where(_site.c.code == bindparam("code"))
+_IS_OVER = and_(_reservation.c.state == "held", _reservation.c.expires_us < bindparam("now"))
+#: Whether any hold is over is asked for here: it must be known before anything is taken.
+_ANYWHERE = select(_site.c.id, _site.c.code, exists().where(_IS_OVER).label("overdue"))
+_SITES = _ANYWHERE.order_by(_site.c.priority, _site.c.id)
+_SITE = _ANYWHERE.where(_site.c.code == bindparam("code"))
 _DECIDE = (
     update(_reservation)
     .where(_reservation.c.id == bindparam("number"))
@@ -39,21 +42,33 @@ _TURN = (
     .values(state=bindparam("new"))
     .returning(_reservation, order_news.TOLD[-1])
 )
-#: Work that another process has in hand is left to it.
-_EXPIRE = (
-    update(_reservation)
-    .where(
-        _reservation.c.id.in_(
-            select(_reservation.c.id)
-            .where(_reservation.c.state == "held", _reservation.c.expires_us < bindparam("now"))
-            .order_by(_reservation.c.expires_us)
-            .limit(EXPIRED_PER_SWEEP_MAX)
-            .with_for_update(skip_locked=True)
-        )
-    )
-    .values(state="expired")
-    .returning(*order_news.TOLD)
+#: :items -> holds of one of them.
+_IS_OF = exists().where(
+    schema.reservation_line.c.res == _reservation.c.id,
+    schema.reservation_line.c.item.in_(bindparam("items", expanding=True)),
 )
+
+
+def _expiring(which: ColumnElement[bool]) -> Any:
+    """Return the statement that ends holds; what another process has in hand is left to it."""
+    return (
+        update(_reservation)
+        .where(
+            _reservation.c.id.in_(
+                select(_reservation.c.id)
+                .where(which)
+                .order_by(_reservation.c.expires_us)
+                .limit(EXPIRED_PER_SWEEP_MAX)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        .values(state="expired")
+        .returning(*order_news.TOLD)
+    )
+
+
+_EXPIRE, _EXPIRE_OF = _expiring(_IS_OVER), _expiring(and_(_IS_OVER, _IS_OF))
+_OVER_STILL = select(_reservation.c.id).where(_IS_OVER, _IS_OF).limit(1)
 
 
 #: By dialect, made at the first use: making a statement costs more than running it.
@@ -96,7 +111,10 @@ def reserve(tx: Transaction, request: Request) -> Answer:
         return _again(tx, request)
     lines = demand(tx, request)
     site, short = _grant_somewhere(tx, request, number, sites, lines)
-    if short and expire(tx):  # what is over may be just what is missing
+    if short and sites[0].overdue:  # what is over may be just what is missing
+        items = [line.item.id for line in lines if line.item]
+        reclaim(tx, items)
+        wait_for_others(tx, items)
         site, short = _grant_somewhere(tx, request, number, sites, lines)
     if short:
         answer = refused(site.code, short)
@@ -123,8 +141,8 @@ def decided(tx: Transaction, number: int, request: Request, answer: Answer) -> N
 
 def _sites(tx: Transaction, code: str) -> Sequence[Any]:
     if code == ANY_SITE:
-        return tx.connection.execute(_SITES).all()
-    return tx.connection.execute(_SITE, {"code": code}).all()
+        return tx.connection.execute(_SITES, {"now": tx.now_us}).all()
+    return tx.connection.execute(_SITE, {"code": code, "now": tx.now_us}).all()
 
 
 def granted(tx: Transaction, request: Request, site: str) -> Answer:
@@ -252,8 +270,28 @@ def extend(tx: Transaction, number: int, ttl_s: int) -> Answer:
 
 
 def expire(tx: Transaction) -> int:
-    """Give back holds whose time is over; return how many."""
-    over = tx.connection.execute(_EXPIRE, {"now": tx.now_us}).all()
+    """Give back holds whose time is over; return how many, at most EXPIRED_PER_SWEEP_MAX."""
+    return _expire(tx, _EXPIRE, {"now": tx.now_us})
+
+
+def reclaim(tx: Transaction, items: Sequence[int]) -> None:
+    """Give back all holds of these items whose time is over, but for what others have in hand."""
+    while _expire(tx, _EXPIRE_OF, {"now": tx.now_us, "items": items}) == EXPIRED_PER_SWEEP_MAX:
+        pass
+
+
+def wait_for_others(tx: Transaction, items: Sequence[int]) -> None:
+    """Raise OthersDecide while another process gives back, or pays, such holds of these items.
+
+    After some tries nobody is waited for any more: the other one may hang.
+    """
+    values = {"now": tx.now_us, "items": items}
+    if tx.may_begin_anew and tx.connection.execute(_OVER_STILL, values).first() is not None:
+        raise OthersDecide
+
+
+def _expire(tx: Transaction, statement: Any, values: dict[str, Any]) -> int:
+    over = tx.connection.execute(statement, values).all()
     promises.give_back(tx.books, [row.id for row in over], "reservation")
     for row in over:
         order_news.tell(tx.books, row)

@@ -46,6 +46,10 @@ Result = TypeVar("Result")
 Request = TypeVar("Request")
 
 
+class OthersDecide(Exception):
+    """What another process is about to commit decides: the transaction begins anew, after that."""
+
+
 @dataclass
 class Transaction:
     """What a command may use; committed, or forgotten, as a whole."""
@@ -54,6 +58,9 @@ class Transaction:
     books: Books
     ledger: Ledger
     now_us: int
+    #: A command may raise OthersDecide. It must not wait for a lock instead: who has that may be
+    #: waiting for a row that this transaction has locked.
+    may_begin_anew: bool = False
 
 
 Command = Callable[[Transaction], Any]
@@ -202,6 +209,7 @@ class Writer:
         return group
 
     def _commit(self, group: list[_Waiting]) -> None:
+        begin_s = time.perf_counter()
         try:
             results, announcements = self._transact_again(group)
         except BaseException as error:  # noqa: BLE001  it is not swallowed: see below
@@ -219,28 +227,35 @@ class Writer:
             else:
                 self._tell(group, [error], [])
         else:
+            self.counters.commits.add(time.perf_counter() - begin_s)
+            self.counters.groups.add(len(group))
             self._tell(group, results, announcements)
 
     def _transact_again(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
         """Run the commands, and again from the start while another process was in the way."""
         for pause_s in RETRY_PAUSES_S:
             try:
-                return self._transact(group)
+                return self._transact(group, may_begin_anew=self._shared)
+            except OthersDecide:
+                log.info("another process is about to decide; trying again after it")
             except DBAPIError as error:
                 if not database.collided(error):
                     raise
                 log.info("another process was in the way; trying again: %s", error.orig)
+            self.counters.retries += 1
             self._forget()
             time.sleep(random.uniform(pause_s / 2, pause_s))
         return self._transact(group)
 
-    def _transact(self, group: list[_Waiting]) -> tuple[list[Any], list[Announcement]]:
+    def _transact(
+        self, group: list[_Waiting], *, may_begin_anew: bool = False
+    ) -> tuple[list[Any], list[Announcement]]:
         with self._begun() as connection:
             now_us = time.time_ns() // 1_000
             if self._shared:
                 self._alerts.forget()
             books = Books(connection, self._catalogue, self._alerts, now_us)
-            transaction = Transaction(connection, books, self._ledger, now_us)
+            transaction = Transaction(connection, books, self._ledger, now_us, may_begin_anew)
             results = _run(transaction, group)
             books.close()
             announcements = outbox.latest(books.announcements)

@@ -8,6 +8,8 @@ compared with the journal of what was really scanned.
 import argparse
 import contextlib
 import math
+import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -21,6 +23,7 @@ from docktally import brokers
 from docktally.children import Child, ChildFailed
 from docktally.site import Site, broker_option, own_or_named
 from wire.broker import Broker
+from wire.settings import TOKEN_VARIABLE
 
 SITE = "demo"
 #: gateway: its scanners, each with the dock it lies at.
@@ -91,7 +94,7 @@ class _Demo:
         self.stop = stop
         named = isinstance(options.broker, Broker)
         broker = options.broker if named else Broker(port=brokers.free_port())
-        self.site = Site(folder, broker)
+        self.site = Site(folder, broker, token=secrets.token_urlsafe())
         self.truth = folder / "truth.jsonl"
         self.outage = "ahead"
         self.started = 0.0
@@ -130,7 +133,7 @@ class _Demo:
         database = ["--database", str(self.folder / "central.db")]
         files = ["--items", str(goods / "items.csv"), "--locations", str(goods / "locations.csv")]
         self._run("catalog", "import", *files, *database)
-        site.start_central(brokers.free_port(), *database)
+        site.start_central(brokers.free_port(), *database, *self._door())
         names = []
         for gateway, scanners in DOCKS.items():
             path = self._write_gateway(gateway, scanners)
@@ -149,6 +152,17 @@ class _Demo:
             site.start("scanners", [*sim, "shift", *shift]),
             site.start("storefront", [*sim, "storefront", *shop]),
         ]
+
+    def _door(self) -> list[str]:
+        """Return the option that has central believe our token: its ledger may have some already.
+
+        It is in a file that only we can read and in the environment, on no command line.
+        """
+        path = self.folder / "demo.toml"
+        path.touch(mode=0o600)
+        path.write_text(f'[api]\ntoken = "{self.site.token}"\n', encoding="utf-8")
+        os.environ[TOKEN_VARIABLE] = str(self.site.token)
+        return ["--config", str(path)]
 
     def _write_gateway(self, name: str, scanners: tuple[tuple[str, str], ...]) -> Path:
         folder = self.folder / name
@@ -262,5 +276,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=7, help="another seed is another shift")
     parser.add_argument("--rate", type=float, default=3.0, help="scans a second of each scanner")
-    parser.add_argument("--data", help="keep everything in this folder (default: a temporary one)")
+    parser.add_argument(
+        "--data",
+        help="keep everything in this folder (default: a temporary one); the API's token is in its "
+        "demo.toml",
+    )
     return parser

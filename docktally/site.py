@@ -37,6 +37,8 @@ class Site:
     broker: Broker
     children: list[Child] = field(default_factory=list)
     api: str = ""
+    #: What central wants of whoever calls; None where it wants nothing.
+    token: str | None = None
     own_broker: Child | None = None
 
     def start_broker(self, kind: str) -> None:
@@ -69,8 +71,10 @@ class Site:
 
     def get(self, path: str) -> Any:
         """Return central's answer to a GET; ChildFailed when it gives none."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(self.api + path, headers=headers)  # noqa: S310  our own address
         try:
-            with urllib.request.urlopen(self.api + path, timeout=_HTTP_TIMEOUT_S) as answer:  # noqa: S310  our own address
+            with urllib.request.urlopen(request, timeout=_HTTP_TIMEOUT_S) as answer:  # noqa: S310
                 return json.load(answer)
         except (urllib.error.URLError, TimeoutError, ValueError) as error:
             raise ChildFailed(f"central does not answer {path}: {error}") from error

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections import Counter
@@ -29,6 +30,7 @@ from firmware_sim import (
 from firmware_sim.central_api import CentralApi
 from wire.broker import Broker, parse_broker
 from wire.errors import WireError
+from wire.settings import TOKEN_VARIABLE
 from wire.topics import DEFAULT_ROOT
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
@@ -274,7 +276,11 @@ def _proxy(options: argparse.Namespace) -> int:
 
 def _add_api(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api", default="http://127.0.0.1:8420", metavar="URL")
-    parser.add_argument("--token", help="when central's API wants one")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get(TOKEN_VARIABLE),
+        help=f"when central's API wants one (default: ${TOKEN_VARIABLE})",
+    )
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from pydantic import Field, field_validator
 from monitor.stock_listing import COLUMNS
 from wire.broker import Broker
 from wire.events import Name
-from wire.settings import Section, read
+from wire.settings import TOKEN_VARIABLE, Section, read
 from wire.topics import DEFAULT_ROOT, RESERVED_SITES, Root
 
 #: What the screen can wear; the colours are in monitor.themes.
 THEMES = ("docktally", "docktally-light", "docktally-safe", "docktally-mono")
-#: The environment variable that holds a token, so that it is in no file.
-TOKEN_VARIABLE = "DOCKTALLY_TOKEN"  # noqa: S105  a name, no secret
 
 
 class Central(Section):

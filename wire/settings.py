@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wire.errors import WireError
 
+#: The environment variable that holds a token of central's API: in no file, and on no command line.
+TOKEN_VARIABLE = "DOCKTALLY_TOKEN"  # noqa: S105  a name, no secret
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -1,6 +1,6 @@
 """The HTTP door: stock to read, promises to make, scans to send, changes to follow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -29,8 +29,10 @@ from central.api.changes import Feed
 from central.api.door import Door
 from central.api.limits import Limits
 from central.api.problems import RESPONSES, explain_errors
+from central.api.timing import Timing, Timings
 from central.api.words import describe
 from central.channel_config import Channel
+from central.channels.pusher import Lag
 from central.guarded_http import Network
 from central.writer import Writer
 
@@ -57,8 +59,17 @@ class Settings:
     channels: Sequence[Channel] = ()
 
 
-def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None = None) -> FastAPI:
-    """Return the application; `feed` hears of new rows of the change feed."""
+def build(
+    writer: Writer,
+    reader: Engine,
+    settings: Settings,
+    feed: Feed | None = None,
+    lags: Callable[[], Mapping[str, Lag]] = dict,
+) -> FastAPI:
+    """Return the application; `feed` hears of new rows of the change feed.
+
+    `lags` says how far each shop is behind whose quantities this process sets.
+    """
     app = FastAPI(
         title="Docktally central",
         version=settings.version,
@@ -67,7 +78,9 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         responses=RESPONSES,
     )
     explain_errors(app)
+    timings: Timings = {}
     app.add_middleware(Limits, rate_per_s=settings.rate_per_s)
+    app.add_middleware(Timing, timings=timings)
     door = Door(writer, reader, Access(reader, settings.token))
     channels = {channel.name: channel for channel in settings.channels}
 
@@ -92,7 +105,7 @@ def build(writer: Writer, reader: Engine, settings: Settings, feed: Feed | None 
         webhooks.routes(door, settings.callable_networks),
         hooks.routes(door, channels),
         shop_orders.routes(door, channels),
-        metrics.routes(door),
+        metrics.routes(door, timings, lags),
     ):
         app.include_router(router)
     describe(app)

@@ -18,6 +18,8 @@ _REMEMBERED_S = 5.0
 _REMEMBERED_MAX = 1_000
 _EVERYBODY = Caller("everybody on this machine", frozenset(SCOPES), None)
 _OWNER = Caller("the token of central's configuration", frozenset(SCOPES), None)
+#: Where a caller who is bound to a channel finds what concerns it.
+_OF_ONE = "/v1/reservations, /v1/shop-orders, /v1/shortages and /v1/changes"
 _bearer = HTTPBearer(auto_error=False, description="`docktally token create` makes one")
 
 
@@ -69,8 +71,11 @@ class Access:
         with self.reader.begin() as connection:
             return tokens.any_alive(connection)
 
-    def need(self, *scopes: Scope) -> Any:
-        """Return the dependency of a route that takes a caller with one of these scopes."""
+    def need(self, *scopes: Scope, of_all: str | None = None) -> Any:
+        """Return the dependency of a route that takes a caller with one of these scopes.
+
+        `of_all` names what the route has of every channel: HTTP 403 for a token bound to one.
+        """
 
         async def caller(
             sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
@@ -82,6 +87,12 @@ class Access:
             if found.scopes.isdisjoint(scopes):
                 lacks = " or ".join(map(repr, scopes))
                 raise HTTPException(403, f"{found.name} lacks the scope {lacks}")
+            if of_all and found.channel is not None:
+                raise HTTPException(
+                    403,
+                    f"{of_all} are of all channels, and this token is bound to {found.channel!r}: "
+                    f"send one that is bound to none, or read {_OF_ONE}",
+                )
             return found
 
         return Depends(caller)

@@ -20,6 +20,9 @@ from central.tokens import Caller
 from central.writer import Transaction
 from wire.events import Name
 
+#: They name orders, shops and their addresses in sentences for the people of the house.
+_OF_ALL = "alerts and exceptions"
+
 
 class Acknowledgement(BaseModel):
     """The name of a person."""
@@ -31,7 +34,7 @@ class Acknowledgement(BaseModel):
 def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1", tags=["alerts and exceptions"])
-    may_read = [door.access.need("stock:read")]
+    may_read = [door.access.need("stock:read", of_all=_OF_ALL)]
 
     @router.get("/alerts", dependencies=may_read, **says(answers.Page[answers.Alert]))
     def list_alerts(
@@ -91,8 +94,8 @@ def routes(door: Door) -> APIRouter:
 
 
 def _actions(door: Door, router: APIRouter) -> None:
-    may_act = [door.access.need("adjust")]
-    may_read = [door.access.need("stock:read")]
+    may_act = [door.access.need("adjust", of_all=_OF_ALL)]
+    may_read = [door.access.need("stock:read", of_all=_OF_ALL)]
 
     @router.get("/alerts/{alert_id}", dependencies=may_read, **says(answers.Alert))
     def open_alert(alert_id: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from central import deliveries, outbox
 from central.api.answers import says
 from central.api.door import Door
 from central.api.pages import seal, unseal
-from central.feed_messages import Change, Message, message_of
+from central.feed_messages import Change, message_of, shown_to
 from central.tokens import Caller
 
 WAIT_MAX_S = 60.0
@@ -85,7 +85,7 @@ def routes(door: Door, feed: Feed) -> APIRouter:
         Without `after`: nothing, and the cursor of now. With `wait`, an answer that would be empty
         comes as soon as there is something, or after so many seconds. 410 when the feed does not
         reach back that far: read the stock anew and go on from now. A token that is bound to a
-        channel sees no other channel's reservations, and no movements.
+        channel sees of others no reservations, and no movements; of alerts those about stock.
         """
         if not after:
             return {"items": [], "cursor": seal(await asyncio.to_thread(_newest, reader))}
@@ -153,22 +153,13 @@ async def _events(
 
 def _visible(rows: list[Change], channel: str | None) -> list[dict[str, Any]]:
     """Return what a caller who is bound to a channel may see; with None, everything."""
-    shown = [(row, message_of(row)) for row in rows]
+    told = ((row.feed_seq, message_of(row)) for row in rows)
+    shown = ((seq, message and shown_to(channel, message)) for seq, message in told)
     return [
-        {
-            "cursor": seal(row.feed_seq),
-            "type": message.type if message else row.channel,
-            "data": message.data if message else {},
-        }
-        for row, message in shown
-        if channel is None or message is None or _concerns(row, message, channel)
+        {"cursor": seal(seq), "type": message.type, "data": message.data}
+        for seq, message in shown
+        if message is not None
     ]
-
-
-def _concerns(row: Change, message: Message, channel: str) -> bool:
-    if row.channel == "reservation":
-        return bool(message.data["channel"] == channel)
-    return row.channel != "movement"
 
 
 def _after(reader: Engine, cursor: int, limit: int) -> list[Change]:

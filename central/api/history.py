@@ -16,7 +16,7 @@ from central.api.pages import Cursor, Limit, seal, unseal
 def routes(door: Door) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v1", tags=["history"])
-    may_read = [door.access.need("stock:read")]
+    may_read = [door.access.need("stock:read", of_all="recorded events")]
 
     @router.get("/events", dependencies=may_read, **says(answers.Page[answers.RecordedEvent]))
     def events(

@@ -1,9 +1,10 @@
 """Sites and locations: to read, to add, to change, to close."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import unquote
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select, tuple_
@@ -60,6 +61,27 @@ class LocationChange(_Body):
     active: Annotated[
         bool | None, Field(description="false closes an empty location; true opens it again")
     ] = None
+
+
+class _Place(NamedTuple):
+    """A location at a site, as a path names it."""
+
+    site: str
+    location: str
+
+
+def _place(request: Request, site: str, location: str) -> _Place:
+    """Return the place in a path. Both names may have a slash: `DE%2FBER/A%2F1` is A/1 at DE/BER.
+
+    Where the site ends is lost in what the routes match, which is decoded before.
+    """
+    sent: bytes = request.scope.get("raw_path") or b""
+    _, found, names = sent.decode("ascii", "replace").partition(_AT)
+    return _Place(*map(unquote, names.partition("/")[::2])) if found else _Place(site, location)
+
+
+_AT = "/v1/locations/"
+Place = Annotated[_Place, Depends(_place)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +172,19 @@ def _locations(door: Door, router: APIRouter) -> None:
         dependencies=may_read,
         **says(answers.Location, tagged=True),
     )
-    def location_of(site: str, location: str, if_none_match: tags.IfNoneMatch = None) -> Response:
+    def location_of(place: Place, if_none_match: tags.IfNoneMatch = None) -> Response:
         """Return one location. Its ETag changes with it."""
         with door.reader.begin() as connection:
-            found = _one(connection, site, location)
+            found = _one(connection, place)
         if found is None:
-            raise HTTPException(404, f"there is no location {location} at {site}")
+            raise HTTPException(404, f"there is no location {place.location} at {place.site}")
         return tags.shown(found, if_none_match)
 
     @router.patch(
         "/locations/{site}/{location:path}", dependencies=[admin], **says(answers.Location)
     )
     async def change_location(
-        site: str, location: str, body: LocationChange, if_match: tags.IfMatch = None
+        place: Place, body: LocationChange, if_match: tags.IfMatch = None
     ) -> JSONResponse:
         """Give a location another kind, close it when it is empty, or open it again.
 
@@ -170,9 +192,9 @@ def _locations(door: Door, router: APIRouter) -> None:
         """
 
         def change(tx: Transaction) -> Answer:
-            found = _one(tx.connection, site, location) if if_match else None
+            found = _one(tx.connection, place) if if_match else None
             return tags.changed(found, if_match) or places.change_location(
-                tx, site, location, kind=body.kind, active=body.active
+                tx, *place, kind=body.kind, active=body.active
             )
 
         return await door.do(change)
@@ -183,7 +205,7 @@ _PLACES = select(schema.location, schema.site.c.code.label("home")).join(
 )
 
 
-def _one(connection: Connection, site: str, location: str) -> dict[str, Any] | None:
-    mine = (schema.site.c.code == site, schema.location.c.code == location)
+def _one(connection: Connection, place: _Place) -> dict[str, Any] | None:
+    mine = (schema.site.c.code == place.site, schema.location.c.code == place.location)
     row = connection.execute(_PLACES.where(*mine)).first()
     return None if row is None else places.shown(row.home, row)

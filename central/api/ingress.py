@@ -40,7 +40,7 @@ def routes(door: Door) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["scans"], dependencies=[door.access.need("scan")])
 
     @router.post(
-        "/events/{site}",
+        "/events/{site:path}",
         **says(Taken),
         openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
     )

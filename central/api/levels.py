@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, select, tuple_
 
 from central import levels, schema
 from central.api import answers, batches, stock, tags
+from central.api.access import channel_of
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
 from central.api.pages import Cursor, Limit, page, unseal
@@ -100,21 +101,23 @@ def routes(door: Door) -> APIRouter:
         lines = [Level(**line.model_dump()) for line in body.lines]
         return await batches.run(door, caller.name, idempotency_key, lines, each)
 
-    @router.get("/shares", dependencies=may_read, **says(answers.Page[answers.Share]))
+    @router.get("/shares", **says(answers.Page[answers.Share]))
     def list_shares(
+        caller: Annotated[Caller, door.access.need("stock:read")],
         channel: str | None = None, site: str | None = None, sku: str | None = None,
         after: Cursor = "", limit: Limit = 100,
     ) -> dict[str, Any]:  # fmt: skip
         """List what channels may promise, by SKU, site and channel; the others have all of it."""
+        only = channel_of(caller, channel) if caller.channel else channel
         with door.reader.begin() as connection:
-            return _shares(connection, (channel, site, sku), after, limit)
+            return _shares(connection, (only, site, sku), after, limit)
 
     @router.post("/shares", **says(answers.Share))
     async def set_share(
         body: ShareBody, idempotency_key: IdempotencyKey, caller: Annotated[Caller, admin]
     ) -> JSONResponse:
         """Set what a channel may promise. All of it: buffer 0, oversell 0 and no cap."""
-        share = Share(**body.model_dump())
+        share = Share(**body.model_dump() | {"channel": channel_of(caller, body.channel)})
         return await door.once(
             caller, idempotency_key, share, lambda tx: levels.set_share(tx, share)
         )

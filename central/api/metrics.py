@@ -1,7 +1,7 @@
-"""GET /metrics: how the ledger fares, for Prometheus. Each figure is one cheap query."""
+"""GET /metrics: how the ledger fares, for Prometheus. Each figure is one cheap query, or known."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,7 +10,10 @@ from sqlalchemy import Connection, text
 
 from central import verdicts
 from central.api.door import Door
+from central.api.timing import Timings
+from central.channels.pusher import Lag
 from central.counters import Counters
+from central.histogram import Histogram
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SCOPES = {True: "everything", False: "news"}
@@ -18,30 +21,56 @@ _SIZE = {
     "postgresql": "SELECT pg_database_size(current_database())",
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 }
-Samples = Iterable[tuple[Mapping[str, str], float]]  # labels, value
+_DELIVERIES = text(
+    "SELECT w.id, COUNT(d.id), MIN(d.created_us) FROM webhook w "
+    "LEFT JOIN delivery d ON d.webhook = w.id AND d.state = 'waiting' GROUP BY w.id ORDER BY w.id"
+)
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+Labels = Mapping[str, str]
+Samples = Iterable[tuple[Labels, float]]
 
 
-def routes(door: Door) -> APIRouter:
-    """Return the route."""
-    router = APIRouter(tags=["health"], dependencies=[door.access.need("stock:read")])
+def routes(door: Door, timings: Timings, lags: Callable[[], Mapping[str, Lag]]) -> APIRouter:
+    """Return the route; `timings` are those of all requests, `lags` says how far shops are."""
+    may_read = door.access.need("stock:read", of_all="figures")
+    router = APIRouter(tags=["health"], dependencies=[may_read])
 
     @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
         """Return figures in Prometheus' text format."""
         with door.reader.begin() as connection:
-            lines = [line for each in _all(connection, door.writer.counters) for line in each]
+            found = [*_of_process(door.writer.counters, timings), *_of_ledger(connection)]
+        lines = [line for each in (*found, *_of_shops(lags())) for line in each]
         return PlainTextResponse("\n".join([*lines, ""]), media_type=_CONTENT_TYPE)
 
     return router
 
 
-def _all(connection: Connection, counters: Counters) -> Iterator[Iterator[str]]:
-    now_s = time.time()
+def _of_process(counters: Counters, timings: Timings) -> Iterator[Iterator[str]]:
+    """Yield what this process did since it started."""
     taken = {"applied": counters.applied, "repeated": counters.repeated, "parked": counters.parked}
     yield _metric(
         "events_total", "counter", "Events that this process took in, by what became of them.",
         [({"outcome": name}, count) for name, count in taken.items()],
     )  # fmt: skip
+    for name, what, histogram in (
+        ("batch_events", "Events of each message that was applied.", counters.batches),
+        ("commit_commands", "Commands that shared each commit.", counters.groups),
+        ("commit_seconds", "How long each commit took, with its retries.", counters.commits),
+    ):
+        yield _histogram(name, what, [({}, histogram)])
+    yield _metric(
+        "commit_retries_total", "counter", "Transactions that collided and began anew.",
+        [({}, counters.retries)],
+    )  # fmt: skip
+    yield _histogram(
+        "http_request_seconds", "How long requests took until the answer began.",
+        [({"route": route, "status": f"{hundreds}xx"}, timing)
+         for (route, hundreds), timing in sorted(timings.items())],
+    )  # fmt: skip
+
+
+def _of_ledger(connection: Connection) -> Iterator[Iterator[str]]:
     recorded = _number(connection, "SELECT COALESCE(SUM(applied_seq), 0) FROM stream")
     yield _metric("ledger_events", "gauge", "Events in the journal.", [({}, recorded)])
     waiting = "SELECT COUNT(*) FROM (SELECT DISTINCT stream, seq FROM held) h"
@@ -51,7 +80,7 @@ def _all(connection: Connection, counters: Counters) -> Iterator[Iterator[str]]:
         "Scans that wait for a person.",
         [({}, _number(connection, waiting))],
     )
-    yield from _outgoing(connection, now_s)
+    yield from _outgoing(connection, time.time())
     yield _metric(
         "reservations", "gauge", "Reservations by state; all but rejected were granted.",
         _by(connection, "state", "SELECT state, COUNT(*) FROM reservation GROUP BY state"),
@@ -69,17 +98,34 @@ def _all(connection: Connection, counters: Counters) -> Iterator[Iterator[str]]:
 
 
 def _outgoing(connection: Connection, now_s: float) -> Iterator[Iterator[str]]:
-    for name, what, where in (
-        ("outbox", "Outgoing rows without a number in the feed", "outbox WHERE feed_seq IS NULL"),
-        ("deliveries", "Messages to webhooks that wait", "delivery WHERE state = 'waiting'"),
-    ):
-        query = text(f"SELECT COUNT(*), MIN(created_us) FROM {where}")
-        count, oldest_us = connection.execute(query).one()
-        age_s = max(now_s - oldest_us / 1e6, 0.0) if oldest_us else 0.0
-        yield _metric(f"{name}_waiting", "gauge", f"{what}.", [({}, count)])
-        yield _metric(
-            f"{name}_oldest_seconds", "gauge", f"{what}: age of the oldest.", [({}, age_s)]
-        )
+    unnumbered = text("SELECT COUNT(*), MIN(created_us) FROM outbox WHERE feed_seq IS NULL")
+    for name, what, rows in (
+        ("outbox", "Outgoing rows without a number in the feed",
+         [({}, *connection.execute(unnumbered).one())]),
+        ("deliveries", "Messages that wait for each webhook",
+         [({"webhook": str(number)}, *rest) for number, *rest in connection.execute(_DELIVERIES)]),
+    ):  # fmt: skip
+        yield from _waiting(name, what, [
+            (labels, count, max(now_s - oldest_us / 1e6, 0.0) if oldest_us else 0.0)
+            for labels, count, oldest_us in rows
+        ])  # fmt: skip
+
+
+def _of_shops(lags: Mapping[str, Lag]) -> Iterator[Iterator[str]]:
+    yield from _waiting(
+        "channel", "Items that each shop was not told of yet",
+        [({"channel": channel}, *lag) for channel, lag in sorted(lags.items())],
+    )  # fmt: skip
+
+
+def _waiting(
+    name: str, what: str, rows: Iterable[tuple[Labels, int, float]]
+) -> Iterator[Iterator[str]]:
+    """Yield how many wait, and the age in seconds of the oldest."""
+    rows = list(rows)
+    yield _metric(f"{name}_waiting", "gauge", f"{what}.", [(row[0], row[1]) for row in rows])
+    ages = [(row[0], row[2]) for row in rows]
+    yield _metric(f"{name}_oldest_seconds", "gauge", f"{what}: age of the oldest.", ages)
 
 
 def _verified(connection: Connection) -> Iterator[Iterator[str]]:
@@ -108,9 +154,26 @@ def _by(connection: Connection, label: str, query: str) -> Samples:
 
 
 def _metric(name: str, kind: str, what: str, samples: Samples) -> Iterator[str]:
-    """Yield the lines of one metric; label values are words of our own, without quotes."""
+    """Yield the lines of one metric."""
     yield f"# HELP docktally_{name} {what}"
     yield f"# TYPE docktally_{name} {kind}"
     for labels, value in samples:
-        shown = ",".join(f'{key}="{each}"' for key, each in labels.items())
-        yield f"docktally_{name}{{{shown}}} {value}" if shown else f"docktally_{name} {value}"
+        yield _sample(name, labels, value)
+
+
+def _histogram(
+    name: str, what: str, histograms: Iterable[tuple[Labels, Histogram]]
+) -> Iterator[str]:
+    """Yield the lines of a histogram: what was at most each bound, the sum, and the count."""
+    yield from _metric(name, "histogram", what, ())
+    for labels, histogram in histograms:
+        total, cumulated = histogram.total, histogram.cumulated()
+        for bound, count in cumulated:
+            yield _sample(f"{name}_bucket", {**labels, "le": bound}, count)
+        yield _sample(f"{name}_sum", labels, total)
+        yield _sample(f"{name}_count", labels, cumulated[-1][1])
+
+
+def _sample(name: str, labels: Labels, value: float) -> str:
+    shown = ",".join(f'{key}="{each.translate(_ESCAPED)}"' for key, each in labels.items())
+    return f"docktally_{name}{{{shown}}} {value}" if shown else f"docktally_{name} {value}"

@@ -118,7 +118,9 @@ class ReplayRequest(BaseModel):
 def routes(door: Door, allowed: Sequence[Network]) -> APIRouter:
     """Return the routes; `allowed` are networks of our own that an endpoint may lie in."""
     router = APIRouter(
-        prefix="/v1/webhooks", tags=["webhooks"], dependencies=[door.access.need("admin")]
+        prefix="/v1/webhooks",
+        tags=["webhooks"],
+        dependencies=[door.access.need("admin", of_all="webhooks")],
     )
     run, reader = door.do, door.reader
 

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -40,6 +41,13 @@ _TOLD_AGAIN_S = 600.0
 _SWEEP_S = 3_600.0
 
 
+class Lag(NamedTuple):
+    """How far a shop is behind: items that wait to be set there, and seconds since the oldest."""
+
+    items: int
+    oldest_s: float
+
+
 @dataclass
 class Pusher:
     """One shop: `channel` is its name here, `site` where its goods lie."""
@@ -52,10 +60,11 @@ class Pusher:
     rng: random.Random = field(default_factory=random.Random)
     told_after_s: float = TOLD_AFTER_S
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    #: SKUs that changed and were not pushed since: no more than there are items.
-    _changed: set[str] = field(default_factory=set)
-    #: SKUs of the call under way; they are looked at again unless it goes well.
-    _flying: set[str] = field(default_factory=set)
+    #: SKUs that changed and were not pushed since, no more than there are items; and since when, by
+    #: the monotonic clock.
+    _changed: dict[str, float] = field(default_factory=dict)
+    #: Those of the call under way; they are looked at again unless it goes well.
+    _flying: dict[str, float] = field(default_factory=dict)
     #: Where the sweep stands, and when the next one begins.
     _after: int | None = 0
     _sweep_at_s: float = 0.0
@@ -71,9 +80,16 @@ class Pusher:
     def offer(self, rows: Iterable[Announcement]) -> None:
         """Take changes that were committed; those of other sites, and alerts, are not for us."""
         mine = {row.key[1] for row in rows if row.channel == "availability" and self._is_ours(row)}
+        now_s = time.monotonic()
+        for sku in mine:
+            self._changed.setdefault(sku, now_s)
         if mine:
-            self._changed |= mine
             self._news.set()
+
+    def lag(self) -> Lag:
+        """Return how far the shop is behind. What it refuses, or does not have, does not count."""
+        waiting = self._changed | self._flying
+        return Lag(len(waiting), time.monotonic() - min(waiting.values()) if waiting else 0.0)
 
     def _is_ours(self, row: Announcement) -> bool:
         return row.key[0] == self.site
@@ -114,11 +130,11 @@ class Pusher:
         """Push what the shop lacks, as much as one call takes; return whether there may be more."""
         due, more = await asyncio.to_thread(self._look)
         if not due:
-            self._flying = set()
+            self._flying = {}
             return more
         results = await self.shop.push([each.wanted for each in due.values()])
         await self.writer.submit(lambda tx: self._note(tx, due, results))
-        self._flying = set()
+        self._flying = {}
         self._failures, self._failing_since_s = 0, None
         if self._told_at_s is not None or self._may_settle:
             await self._tell(None)
@@ -127,8 +143,8 @@ class Pusher:
     def _look(self) -> tuple[dict[str, Due], bool]:
         """Return what to push by SKU, and whether there is more."""
         most = self.shop.most
-        self._changed |= self._flying
-        self._flying = {self._changed.pop() for _ in range(min(most, len(self._changed)))}
+        self._changed.update(self._flying)
+        self._flying = {sku: self._changed.pop(sku) for sku in list(self._changed)[:most]}
         now_us = time.time_ns() // 1_000
         found: dict[str, Due] = {}
         with database.asking(self.reader) as connection:
@@ -141,8 +157,11 @@ class Pusher:
                 rows, self._after = self._list.sweep(connection, self._after, now_us)
                 self._add(found, rows)
         kept = dict(list(found.items())[:most])
-        self._changed |= found.keys() - kept.keys()
-        self._flying |= kept.keys()
+        now_s = time.monotonic()
+        for sku in found.keys() - kept.keys():
+            self._changed.setdefault(sku, now_s)
+        for sku in kept:
+            self._flying.setdefault(sku, now_s)
         return kept, bool(self._changed) or self._after is not None
 
     def _begin_sweep(self) -> None:

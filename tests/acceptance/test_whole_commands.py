@@ -92,12 +92,21 @@ def family(tmp_path: Path) -> Iterator[Family]:
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(["--seconds", "12"], id="calm"),
+        pytest.param(["--seconds", "12"], id="calm-with-a-token"),
         pytest.param(["--outage", "--broker", "embedded", "--seconds", "22"], id="outage"),
     ],
 )
 def test_the_demo_passes_and_leaves_nothing(family: Family, options: list[str]) -> None:
-    """The demo's ledger equals what was scanned, with and without an outage; nothing stays."""
+    """The demo's ledger equals what was scanned, with and without an outage; nothing stays.
+
+    Also where the ledger has tokens, so that central wants one of everybody.
+    """
+    if "--outage" not in options:
+        ledger = str(family.folder / "central.db")
+        made = family.start(
+            "token", "create", "--name", "me", "--scope", "admin", "--database", ledger
+        )
+        assert "dt_" in made.communicate(timeout=DEMO_S)[0]
     demo = family.start("demo", "--headless", "--data", str(family.folder), *options)
     said, _ = demo.communicate(timeout=DEMO_S)
     assert demo.returncode == 0, said

@@ -75,6 +75,26 @@ async def test_shopify_follows_every_change(site: Site) -> None:
         await eventually(lambda: site.rows(note) == told, "the other one is noted")
 
 
+async def test_how_far_a_shop_is_behind(site: Site) -> None:
+    """Nothing while all is confirmed; while the shop is away, what changed, once for each item."""
+    fake = FakeShopify({"VALVE": 0, "HOSE": 0})
+    async with Shop(answer=fake.answer) as server, pushing(site, at_shopify(server)) as pusher:
+        await site.do(quantity=7)
+        await eventually(lambda: fake.levels["VALVE"] == 7, "the first level arrives")
+        await eventually(lambda: pusher.lag() == (0, 0.0), "and nothing waits")
+        server.awake.clear()
+        for _ in range(3):
+            await site.do()
+            await site.do(identifiers=Identifiers(sku="HOSE"))
+        await eventually(lambda: pusher.lag().items == 2, "both items wait")
+        age_s = pusher.lag().oldest_s
+        await site.do()
+        assert pusher.lag().oldest_s > age_s, "the newest value is as late as the first"
+        server.awake.set()
+        await eventually(lambda: fake.levels == {"VALVE": 11, "HOSE": 3}, "all arrives")
+        await eventually(lambda: pusher.lag() == (0, 0.0), "and nothing waits")
+
+
 async def test_a_sale_in_the_shop_is_not_overwritten(site: Site) -> None:
     """Somebody bought there meanwhile: the compare fails, the level is read anew, then set."""
     fake = FakeShopify({"VALVE": 0})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from central import adjustments, levels
+from central import adjustments, levels, writer
 from central.adjustments import Count
 from central.levels import Share
 from central.requests import Answer, Caller
@@ -100,9 +100,12 @@ class TestCheckAndWriteApart:
         assert statuses(answers[1::2]) == [409] * 6
         assert promised(site) == 6
 
-    async def test_money_that_comes_too_late_is_told_so(self, site: Site, rush: Rush) -> None:
+    async def test_money_that_comes_too_late_is_told_so(
+        self, site: Site, rush: Rush, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """vendure#3065: the card is charged, then the goods are gone. A hold is committed, or it
         is over and its goods are somebody else's: never both, and never nobody's."""
+        monkeypatch.setattr(writer, "RETRY_PAUSES_S", (0.01,) * 1_000)  # however slow the disk
         for n in range(6):
             await site.do(quantity=1)
             first = rush.at_once(buy(f"k{n}", ("VALVE", 1)))[0].body["id"]
@@ -110,12 +113,10 @@ class TestCheckAndWriteApart:
             paid, _, second = rush.at_once(
                 turn("commit", first), expire, buy(f"l{n}", ("VALVE", 1))
             )
-            assert (paid.status, second.status) in {(200, 409), (409, 201), (409, 409)}
+            # Goods that are on their way back when the second asks are waited for.
+            assert (paid.status, second.status) in {(200, 409), (409, 201)}
             if paid.status == 409:
                 assert paid.body["code"] == "is_expired"
-                # Its goods may just have been on their way back when the second asked.
-                again = rush.at_once(buy(f"m{n}", ("VALVE", 1)))[0]
-                assert {second.status, again.status} == {201, 409}
             late = rush.at_once(turn("commit", first))[0]
             assert late.status == paid.status
             if late.status == 409:

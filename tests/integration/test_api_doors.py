@@ -182,9 +182,11 @@ def served(site: Site, feed: Feed) -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.force_exit = server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.force_exit = server.should_exit = True
+        thread.join()
 
 
 async def test_changes_are_streamed(site: Site) -> None:
@@ -205,6 +207,34 @@ async def test_changes_are_streamed(site: Site) -> None:
                 assert fields["event"] == "inventory.availability.changed"
                 assert json.loads(fields["data"])["available"] == number
                 last = fields["id"]
+
+
+async def test_a_site_may_have_a_slash(site: Site, http: httpx.AsyncClient) -> None:
+    """It is `%2F` in a path: the place is found, changed and scanned at, also over a socket."""
+    names, path = {"site": "DE/BER", "location": "A/1"}, "/v1/locations/DE%2FBER/A%2F1"
+    for made, body in (("/v1/sites", {"site": "DE/BER"}), ("/v1/locations", names)):
+        answer = await http.post(made, json=body, headers={"Idempotency-Key": made})
+        assert answer.is_success, answer.text
+    with served(site, Feed()) as base:
+        found = await asyncio.to_thread(httpx.get, base + path)
+    assert found.json().items() >= names.items()
+    assert (await http.get(path)).json() == found.json()
+    for status in (200, 412):
+        answer = await http.patch(
+            path, json={"kind": "damaged"}, headers={"If-Match": found.headers["ETag"]}
+        )
+        assert answer.status_code == status, answer.text
+    said = batch(site, 1, scan(1, location="A/1"))
+    assert (await http.post("/v1/events/DE%2FBER", content=said)).json()["applied_seq"] == 1
+    places = (await http.get("/v1/stock/VALVE")).json()["locations"]
+    assert [each.items() >= names.items() for each in places] == [True]
+    for path, said_of in (  # the same characters, but another place; and none at all
+        ("/v1/locations/DE/BER/A/1", "no location BER/A/1 at DE"),
+        ("/v1/locations/DE%2FBER", "no location  at DE/BER"),
+    ):
+        lost = await http.get(path)
+        assert (lost.status_code, lost.json()["code"]) == (404, "not_found"), path
+        assert said_of in lost.json()["detail"]
 
 
 async def _one(lines: AsyncIterator[str], kind: str) -> AsyncIterator[str]:

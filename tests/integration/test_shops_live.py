@@ -17,6 +17,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+import exposition
 from docktally.children import Child, wait_for_port
 from fake_shops import KEY, LOCATION, SECRET, TOKEN, FakeShopify, FakeWoo, Reply
 from ledgers import NewLedger
@@ -215,6 +216,9 @@ async def test_what_one_shop_sells_the_other_has_no_more(street: Street) -> None
     assert (await told).json()["items"]
     while street.shelves() != (3, 4):  # the other one hears of it, and so does everybody
         await asyncio.sleep(0.02)
+    figures = exposition.read((await street.http.get("/metrics")).text).samples
+    assert figures['docktally_channel_waiting{channel="shopify"}'] == 1
+    assert figures['docktally_channel_oldest_seconds{channel="shopify"}'] > 0
     street.shopify.awake.set()
     await street.sells(4)
     assert street.fake_shopify.stale >= 1
