@@ -94,7 +94,9 @@ class _Demo:
         self.stop = stop
         named = isinstance(options.broker, Broker)
         broker = options.broker if named else Broker(port=brokers.free_port())
-        self.site = Site(folder, broker, token=secrets.token_urlsafe())
+        # A folder that is kept may have a ledger with tokens: then central wants one of everybody.
+        token = secrets.token_urlsafe() if options.data else None
+        self.site = Site(folder, broker, token=token)
         self.truth = folder / "truth.jsonl"
         self.outage = "ahead"
         self.started = 0.0
@@ -154,14 +156,16 @@ class _Demo:
         ]
 
     def _door(self) -> list[str]:
-        """Return the option that has central believe our token: its ledger may have some already.
+        """Return the option that has central believe our token.
 
         It is in a file that only we can read and in the environment, on no command line.
         """
+        if self.site.token is None:
+            return []
         path = self.folder / "demo.toml"
         path.touch(mode=0o600)
         path.write_text(f'[api]\ntoken = "{self.site.token}"\n', encoding="utf-8")
-        os.environ[TOKEN_VARIABLE] = str(self.site.token)
+        os.environ[TOKEN_VARIABLE] = self.site.token
         return ["--config", str(path)]
 
     def _write_gateway(self, name: str, scanners: tuple[tuple[str, str], ...]) -> Path:
