@@ -1,6 +1,7 @@
 """Real neighbours for tests on free ports, and waiting on conditions instead of sleeping."""
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 #: How long a condition may take on a loaded two-core machine before it counts as never.
 DEADLINE_S = 30.0
 CI = os.environ.get("CI") == "true"
-#: Not the generator that hypothesis starts anew for each test.
-_chance = random.SystemRandom()
 
 
 def wait_until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -35,13 +34,26 @@ def wait_until(condition: Callable[[], object], what: str, deadline_s: float = D
 def free_port() -> int:
     """Return a TCP port nobody listens on now, nor will get one by connecting to somebody.
 
-    Which one is left to chance, so that tests that run side by side do not choose the same.
+    It stays ours while its server is down: tests that run side by side have ports of their own, and
+    of those each comes again only after all others.
     """
     while True:
-        port = _chance.randrange(10_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _own_ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = 22_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(10_000 + worker * count, 10_000 + (worker + 1) * count)
+    # Not the generator that hypothesis starts anew for each test. Other runs begin elsewhere.
+    begin = random.SystemRandom().randrange(count)
+    return itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+_ports = _own_ports()
 
 
 def answers(port: int) -> bool:
