@@ -15,16 +15,17 @@ class Ballast:
         self._path = folder / "outbox.ballast"
         self._loaded = False
 
-    def load(self) -> None:
-        """Take up the room, if it is not taken up already and there is some."""
+    def load(self) -> bool:
+        """Take up the room, if there is some; return False when it was taken up before."""
         if self._loaded:
-            return
+            return False
         self._loaded = True
         try:
             with self._path.open("ab") as file:
                 os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
         except OSError:
             self._path.unlink(missing_ok=True)
+        return True
 
     def make_room(self) -> bool:
         """Give the room back if nothing else is left; return whether another try may help."""

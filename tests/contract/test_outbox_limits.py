@@ -162,6 +162,20 @@ async def test_a_disk_that_others_filled_still_takes_labels(small_disk: Path) ->
         assert texts(outbox)[-1] == "after"
 
 
+async def test_room_made_for_labels_is_no_room_for_scans(small_disk: Path) -> None:
+    """Where the reserve is no more than the ballast, the disk is not well when that is given up."""
+    async with running(small_disk, OutboxLimits(disk_reserve_bytes=256 * 1024)) as outbox:
+        for number in range(3):
+            await outbox.append(scan(f"{number}"))
+        filler = fill(small_disk)
+        for number in range(50):
+            await outbox.append(Record(None, "left", b"told %d" % number))
+            assert "bytes left" in outbox.problem
+        filler.unlink()
+        assert await outbox.append(scan("after")) == 4
+        assert outbox.problem is None
+
+
 async def test_a_disk_that_is_mounted_read_only_refuses_and_recovers(small_disk: Path) -> None:
     """As a card that has died once: a sentence for each scan, and all is well after a remount."""
     await filled(small_disk, 3)
