@@ -288,6 +288,7 @@ async def test_what_is_pushed_no_more_is_forgotten(site: Site) -> None:
     fake = FakeShopify({"VALVE": 0})
     async with Shop(answer=fake.answer) as server, pushing(site, at_shopify(server)):
         await eventually(lambda: fake.levels["VALVE"] == 7, "it is listed")
+        await eventually(lambda: site.rows("SELECT COUNT(*) FROM listing") == [(1,)], "and noted")
     await site.run(push_list.forget_others, ["shop"])
     assert site.rows("SELECT COUNT(*) FROM listing") == [(1,)]
     await site.run(push_list.forget_others, [])
