@@ -63,6 +63,9 @@ class LocationChange(_Body):
     ] = None
 
 
+_AT = "/v1/locations/"
+
+
 class _Place(NamedTuple):
     """A location at a site, as a path names it."""
 
@@ -80,7 +83,6 @@ def _place(request: Request, site: str, location: str) -> _Place:
     return _Place(*map(unquote, names.partition("/")[::2])) if found else _Place(site, location)
 
 
-_AT = "/v1/locations/"
 Place = Annotated[_Place, Depends(_place)]
 
 
