@@ -12,7 +12,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,10 +119,13 @@ def floor_serial(folder: Path) -> tuple[float, float]:
 def floor_tcp(folder: Path) -> tuple[float, float]:
     """Measure the floor on a TCP connection."""
     at = free_port()
-    with process(
-        FLOOR, "dock", str(at), str(folder / "t.db"), "-", log=folder / "t", ready=b"ready"
+    with (
+        process(
+            FLOOR, "dock", str(at), str(folder / "t.db"), "-", log=folder / "t", ready=b"ready"
+        ),
+        client(at) as line,
     ):
-        return show("floor tcp", presses(client(at), CODE + b"\n"))
+        return show("floor tcp", presses(line, CODE + b"\n"))
 
 
 def ours_serial(folder: Path) -> tuple[float, float]:
@@ -139,8 +142,8 @@ def ours_tcp(folder: Path) -> tuple[float, float]:
     at = free_port()
     where = f"tcp-listen://127.0.0.1:{at}"
     scanner = SCANNER.format(name="t", port=where, extra='source = "tcp"')
-    with process_listening(folder / "tcp", scanner, at):
-        return show("tcp", presses(client(at), CODE + b"\r"))
+    with process_listening(folder / "tcp", scanner, at), client(at) as line:
+        return show("tcp", presses(line, CODE + b"\r"))
 
 
 @contextmanager
@@ -159,11 +162,12 @@ def _listens(at: int) -> bool:
         return probe.connect_ex(("127.0.0.1", at)) == 0
 
 
-def client(at: int) -> Line:
+@contextmanager
+def client(at: int) -> Iterator[Line]:
     """Connect as a network scanner."""
-    line = socket.create_connection(("127.0.0.1", at))
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Line(line.sendall, lambda: line.recv(64))
+    with socket.create_connection(("127.0.0.1", at)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield Line(line.sendall, lambda: line.recv(64))
 
 
 def ours_ssi(folder: Path) -> tuple[float, float]:
@@ -199,8 +203,8 @@ def test_eight_scanners_for_minutes(tmp_path: Path) -> None:
             show("8 scanners", [delay for each in beeps for delay in each])
             print(f"           {usage('gateway', running.pid)}, {100 * share:.0f} % of a core")
             assert rss_mb(running.pid) > 0
-    rows = sqlite3.connect(tmp_path / "data" / "outbox.db").execute("SELECT count(*) FROM events")
-    (stored,) = rows.fetchone()
+    with closing(sqlite3.connect(tmp_path / "data" / "outbox.db")) as outbox:
+        (stored,) = outbox.execute("SELECT count(*) FROM events").fetchone()
     sent = SCANNERS * EACH_PER_S * LONG_S
     print(f"           {stored:,} of {sent:,} scans stored")
     assert stored == sent == sum(map(len, beeps))

@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from bench.floor import database
-from gateway import station
 from gateway.config import OutboxLimits
 from gateway.outbox import Outbox
 from gateway.outbox_file import Record
-from gateway.station import State
+from gateway.station_state import State, encode
 from ledgers import scan
 
 pytestmark = pytest.mark.bench
@@ -41,7 +40,7 @@ def records() -> list[Record]:
         event = template.model_copy(update={"seq": seq, "id": uuid.UUID(int=seq)})
         state = state.after(seq, undoable=True)
         data = event.model_dump_json(exclude_none=True).encode()
-        made.append(Record(data, "dock-1", station.encode(state)))
+        made.append(Record(data, "dock-1", encode(state)))
     return made
 
 
