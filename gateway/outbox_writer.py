@@ -77,9 +77,7 @@ class OutboxWriter:
                     f"the disk of {self._folder} does not store scans: {problem}{self._advice()}"
                 ) from problem
             if self.refusal is None and self._limits.disk_reserve_bytes and self._ballast.load():
-                self.refusal = (
-                    self._file.refusal
-                )  # the room that it takes up is not there for scans
+                self.refusal = self._file.refusal  # what it takes up is no room for scans
             return result
 
     def _open(self) -> None:

@@ -4,6 +4,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,13 @@ def cpu_s(pid: int) -> float:
     """Return the processor seconds of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rests(pid: int) -> bool:
+    """Look for a second whether a process has hardly anything to do."""
+    before = cpu_s(pid)
+    time.sleep(1)
+    return cpu_s(pid) - before < 0.1
 
 
 def waited_s(pid: int) -> float:

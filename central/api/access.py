@@ -102,6 +102,11 @@ def _unknown(detail: str) -> HTTPException:
     return HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 
 
+def only_channel(caller: Caller, wanted: str | None) -> str | None:
+    """Return the channel whose rows a list has, None for all: a bound token sees its own alone."""
+    return wanted if caller.channel is None else channel_of(caller, wanted)
+
+
 def channel_of(caller: Caller, wanted: str | None) -> str:
     """Return the channel a request is for; HTTP 403 when the token is bound to another one."""
     if caller.channel is not None and wanted not in (None, caller.channel):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, select, tuple_
 
 from central import levels, schema
 from central.api import answers, batches, stock, tags
-from central.api.access import channel_of
+from central.api.access import channel_of, only_channel
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
 from central.api.pages import Cursor, Limit, page, unseal
@@ -108,7 +108,7 @@ def routes(door: Door) -> APIRouter:
         after: Cursor = "", limit: Limit = 100,
     ) -> dict[str, Any]:  # fmt: skip
         """List what channels may promise, by SKU, site and channel; the others have all of it."""
-        only = channel_of(caller, channel) if caller.channel else channel
+        only = only_channel(caller, channel)
         with door.reader.begin() as connection:
             return _shares(connection, (only, site, sku), after, limit)
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from central import orders
 from central.api import answers, promised
-from central.api.access import channel_of
+from central.api.access import channel_of, only_channel
 from central.api.answers import says
 from central.api.door import Door, IdempotencyKey
 from central.api.promises import ORDER_REF_LENGTH_MAX
@@ -61,7 +61,7 @@ def routes(door: Door) -> APIRouter:
         channel: Channel = None,
     ) -> dict[str, Any]:
         """Return what was granted for an order, and what of it is shipped."""
-        only = channel_of(caller, channel) if caller.channel else channel
+        only = only_channel(caller, channel)
         wanted = promised.Filter(channel=only, order_ref=order_ref)
         found = promised.page(door.reader, wanted, "", _RESERVATIONS_MAX)["items"]
         granted = [each for each in found if each["state"] != "rejected"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from central import combiner, reservations, shipping
 from central.api import answers, promised, tags
-from central.api.access import channel_of
+from central.api.access import channel_of, only_channel
 from central.api.answers import says
 from central.api.door import KEY_LENGTH_MAX, Door, IdempotencyKey
 from central.api.pages import Cursor, Limit
@@ -129,7 +129,7 @@ def routes(door: Door) -> APIRouter:
         limit: Limit = 100,
     ) -> dict[str, Any]:
         """List reservations, the newest first."""
-        only = channel_of(caller, channel) if caller.channel else channel
+        only = only_channel(caller, channel)
         wanted = promised.Filter(None if state == "any" else state, only, site, order_ref)
         return promised.page(door.reader, wanted, after, limit)
 

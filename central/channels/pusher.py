@@ -6,6 +6,7 @@ a restart, and `docktally verify` can say how far the shop lags behind.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import time
@@ -144,7 +145,8 @@ class Pusher:
         """Return what to push by SKU, and whether there is more."""
         most = self.shop.most
         self._changed.update(self._flying)
-        self._flying = {sku: self._changed.pop(sku) for sku in list(self._changed)[:most]}
+        first = list(itertools.islice(self._changed, most))
+        self._flying = {sku: self._changed.pop(sku) for sku in first}
         now_us = time.time_ns() // 1_000
         found: dict[str, Due] = {}
         with database.asking(self.reader) as connection:

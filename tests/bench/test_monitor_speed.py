@@ -5,7 +5,6 @@ is drawn, everything on one machine. Delays are given twice: as they were, and w
 which the monitor was ready to go on but others had the processors.
 """
 
-import itertools
 import os
 import re
 import subprocess
@@ -20,7 +19,7 @@ from sqlalchemy import text
 
 from central import database
 from ledgers import new_database
-from measure import cpu_s, process, rss_mb, show, waited_s
+from measure import cpu_s, process, rests, rss_mb, show, waited_s
 from neighbours import ROOT, Mosquitto, free_port, wait_until
 from pseudo_terminal import PseudoTerminal, on_a_terminal
 from storm import BEATS_PER_S, KINDS, SITE, sku
@@ -146,19 +145,11 @@ def test_the_first_stock_from_central(mosquitto: Mosquitto, tmp_path: Path) -> N
     command += [f"127.0.0.1:{mosquitto.port}", "--port", str(free_port())]
     print(f"\n{ITEMS:,} items, central beside it")
     with process(*command, log=tmp_path / "central.log") as central:
-        rests = central_rests(central.pid)
-        wait_until(lambda: next(rests), "central has announced everything", 120)
+        time.sleep(5)  # before, it may rest because it has not begun
+        wait_until(lambda: rests(central.pid), "central has announced everything", 120)
         cpu = cpu_s(central.pid)
         with closing(start(mosquitto.port)):
             print(f"  central    {cpu_s(central.pid) - cpu:.1f} s of processor")
-
-
-def central_rests(pid: int) -> Iterator[bool]:
-    """Say, about once a second, whether a program has nothing to do; not in its first seconds."""
-    for second in itertools.count():
-        cpu = cpu_s(pid)
-        time.sleep(1)
-        yield second > 5 and cpu_s(pid) - cpu < 0.1
 
 
 def test_nothing_falls_behind(mosquitto: Mosquitto, tmp_path: Path) -> None:

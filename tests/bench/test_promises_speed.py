@@ -15,7 +15,7 @@ from central import combiner, database
 from central.reservations import Request, Wanted
 from central.writer import Writer
 from ledgers import SELLABLE, new_database, stock_catalogue
-from measure import compare, cpu_s, process
+from measure import compare, process, rests
 from neighbours import Mosquitto, answers, free_port, wait_until
 from postgres import Postgres
 
@@ -25,7 +25,6 @@ ITEMS = 10_000
 REQUESTS = 6_000
 #: Before it counts: what is slow the first time is over then, and the start's announcements.
 WARM_UP = 1_000
-IDLE_S = 0.5
 #: Threads of the usual way in process: more do not make it faster here.
 WRITERS = 8
 TOKEN = "a-token-as-each-shop-has-one"
@@ -170,17 +169,10 @@ def sell(name: str, port: int, skus: int, keys: str, pid: int) -> float:
     """Return the answers a second of a server that is there, warm and at rest when it begins."""
     wait_until(lambda: answers(port), "the server answers")
     warm = asyncio.run(buy(port, WARM_UP, lambda n: f"ITEM-{n + 1}", f"{keys}-warm", TOKEN))
-    wait_until(lambda: idle(pid), "the server has told all of it")
+    wait_until(lambda: rests(pid), "the server has told all of it")
     bought = asyncio.run(buy(port, REQUESTS, lambda n: sku(n, skus), keys, TOKEN))
     check(name, skus, bought.granted, warm.granted)
     return bought.per_s
-
-
-def idle(pid: int) -> bool:
-    """True when a process has hardly anything to do."""
-    before = cpu_s(pid)
-    time.sleep(IDLE_S)
-    return cpu_s(pid) - before < IDLE_S / 10
 
 
 @contextmanager
